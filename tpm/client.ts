@@ -1,0 +1,216 @@
+/**
+ * A TPM as the rest of the program sees it: declared commands in, checked
+ * responses out, one at a time and in the order of asking.
+ *
+ * @module
+ */
+
+import type { AuthorizedEntity, Entity } from "./entity.ts";
+import type { Session } from "./authorization.ts";
+import type { Bytes } from "./codec/buffer.ts";
+import { decode, encode } from "./codec/codec.ts";
+import { CodecError } from "./codec/error.ts";
+import type { Command, Executor, SomeCommand } from "./commands/command.ts";
+import { decodeResponse, encodeCommand } from "./commands/frame.ts";
+import { TpmError } from "./error.ts";
+import { CommandAuthorization } from "./session/command_authorization.ts";
+import { type Transport, TransportError } from "./transport/transport.ts";
+
+/** When and how often a command is sent again that the TPM put off. */
+export interface ResendPolicy {
+  /** First pause in milliseconds; each further one is twice as long. */
+  readonly initialDelayMs: number;
+  /** Longest pause in milliseconds. */
+  readonly maxDelayMs: number;
+  /** How often at most. */
+  readonly attempts: number;
+}
+
+/** About 8 seconds in all: a self test in the background may take that long. */
+const DEFAULT_RESEND: ResendPolicy = {
+  initialDelayMs: 2,
+  maxDelayMs: 500,
+  attempts: 24,
+};
+
+/** What to do when a TPM is first opened, and what tests replace. */
+export interface TpmOptions {
+  /** See {@linkcode ResendPolicy}. */
+  readonly resend?: ResendPolicy;
+  /** Told of each command that was answered, for counting. */
+  readonly onCommand?: (command: SomeCommand) => void;
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Whether the TPM asks to send the same command once more. */
+function isPutOff(error: TpmError): boolean {
+  return error.is("TPM_RC_RETRY") || error.is("TPM_RC_YIELDED") ||
+    error.is("TPM_RC_TESTING");
+}
+
+/** One TPM and its queue. */
+export class Tpm implements Executor, AsyncDisposable {
+  readonly #transport: Transport;
+  readonly #resend: ResendPolicy;
+  readonly #onCommand: (command: SomeCommand) => void;
+  readonly #leased: Executor;
+  #tail: Promise<unknown> = Promise.resolve();
+  #failure: Error | undefined;
+  #isClosed = false;
+
+  /** A client of the TPM behind `transport`, which it will dispose of. */
+  constructor(transport: Transport, options: TpmOptions = {}) {
+    this.#transport = transport;
+    this.#resend = options.resend ?? DEFAULT_RESEND;
+    this.#onCommand = options.onCommand ?? (() => {});
+    this.#leased = {
+      execute: (command, input, sessions) =>
+        this.#execute(command, input, sessions ?? []),
+    };
+  }
+
+  /** What the TPM is reached through, for messages. */
+  get target(): string {
+    return this.#transport.target;
+  }
+
+  /** Whether leftovers of ended clients are cleaned up for us. */
+  get hasResourceManager(): boolean {
+    return this.#transport.hasResourceManager;
+  }
+
+  /** Sends one command when its turn comes. */
+  execute<In, Out>(
+    command: Command<In, Out>,
+    input: NoInfer<In>,
+    sessions?: readonly Session[],
+  ): Promise<Out> {
+    return this.exclusive((tpm) => tpm.execute(command, input, sessions));
+  }
+
+  /**
+   * Runs `work` while nobody else's command reaches the TPM. Inside, only the
+   * executor it is given may be used: this client's own methods would wait for
+   * `work` to end.
+   *
+   * @param signal gives up waiting for the turn; a running command is never
+   * abandoned, because its answer would be taken for the next one's
+   */
+  exclusive<T>(
+    work: (tpm: Executor) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const turn = this.#tail.then(() => {
+      if (this.#isClosed) throw new TransportError(`${this.target} is closed`);
+      signal?.throwIfAborted();
+      return work(this.#leased);
+    });
+    this.#tail = turn.catch(() => {});
+    return turn;
+  }
+
+  /**
+   * Lets the running work end and clean up after itself, turns away what is
+   * queued behind it, and closes the transport.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#tail;
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  async #execute<In, Out>(
+    command: Command<In, Out>,
+    input: In,
+    sessions: readonly Session[],
+  ): Promise<Out> {
+    let delay = this.#resend.initialDelayMs;
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await this.#executeOnce(command, input, sessions);
+      } catch (error) {
+        const again = error instanceof TpmError && isPutOff(error) &&
+          attempt <= this.#resend.attempts;
+        if (!again) throw error;
+        await sleep(delay);
+        delay = Math.min(delay * 2, this.#resend.maxDelayMs);
+      }
+    }
+  }
+
+  async #executeOnce<In, Out>(
+    command: Command<In, Out>,
+    input: In,
+    sessions: readonly Session[],
+  ): Promise<Out> {
+    const entities = command.handles.map(([field]) => entityOf(input, field));
+    const authorization = new CommandAuthorization(
+      command,
+      command.handles.flatMap(([, kind], at) =>
+        kind === "auth" ? [entities[at] as AuthorizedEntity] : []
+      ),
+      sessions,
+    );
+    const handles = entities.map(({ handle }) => handle);
+    const parameters = authorization.encryptParameters(
+      encode(command.parameters, input),
+    );
+    const answer = await this.#transmit(encodeCommand({
+      code: command.code,
+      handles,
+      authorizations: authorization.authorize(entities, parameters),
+      parameters,
+    }));
+    this.#onCommand(command);
+    const response = decodeResponse(answer, {
+      hasHandle: command.responseHandle !== undefined,
+      sessions: authorization.count,
+    });
+    if (response.responseCode !== 0) {
+      throw new TpmError(command, response.responseCode, handles);
+    }
+    authorization.verify(response);
+    return output(
+      command,
+      response.handle,
+      authorization.decryptParameters(response.parameters),
+    );
+  }
+
+  /**
+   * A transport that failed once is out of step: what it would answer next may
+   * belong to an earlier command. So it is not asked again.
+   */
+  async #transmit(command: Bytes): Promise<Uint8Array> {
+    if (this.#failure !== undefined) {
+      throw new TransportError(`${this.target} is out of use`, {
+        cause: this.#failure,
+      });
+    }
+    try {
+      return await this.#transport.transmit(command);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  }
+}
+
+/** The entity that `input` gives for the handle `field`. */
+function entityOf(input: unknown, field: string): Entity {
+  return (input as { readonly [field: string]: Entity })[field] as Entity;
+}
+
+function output<In, Out>(
+  command: Command<In, Out>,
+  handle: number | undefined,
+  parameters: Bytes,
+): Out {
+  const fields = decode(command.response, parameters);
+  if (command.responseHandle === undefined) return fields;
+  if (handle === undefined) throw new CodecError("the handle is missing", 10);
+  return { ...fields, [command.responseHandle]: handle };
+}

@@ -1,0 +1,84 @@
+import { HEADER_SIZE, MAX_FRAME_SIZE } from "../commands/frame.ts";
+import { type Transport, TransportError } from "./transport.ts";
+
+/** Where a swtpm listens for raw TPM frames. */
+export type SwtpmAddress =
+  | {
+    readonly transport: "tcp";
+    readonly hostname: string;
+    readonly port: number;
+  }
+  | { readonly transport: "unix"; readonly path: string };
+
+async function readExactly(
+  stream: Deno.Conn,
+  size: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size;) {
+    const count = await stream.read(bytes.subarray(at));
+    if (count === null) {
+      throw new TransportError(
+        `the connection ended after ${at} of ${size} bytes`,
+      );
+    }
+    at += count;
+  }
+  return bytes;
+}
+
+async function readFrame(stream: Deno.Conn): Promise<Uint8Array> {
+  const header = await readExactly(stream, HEADER_SIZE);
+  const size = new DataView(header.buffer).getUint32(2);
+  if (size < HEADER_SIZE || size > MAX_FRAME_SIZE) {
+    throw new TransportError(
+      `a response of ${size} bytes is not in ${HEADER_SIZE}..${MAX_FRAME_SIZE}`,
+    );
+  }
+  const frame = new Uint8Array(size);
+  frame.set(header);
+  frame.set(await readExactly(stream, size - HEADER_SIZE), HEADER_SIZE);
+  return frame;
+}
+
+async function writeAll(stream: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += await stream.write(bytes.subarray(at));
+  }
+}
+
+/**
+ * Connects to the data channel of a swtpm, which carries bare TPM frames (the
+ * Microsoft simulator's channel has a protocol of its own around them).
+ */
+export async function connectSwtpm(address: SwtpmAddress): Promise<Transport> {
+  const target = address.transport === "tcp"
+    ? `swtpm at ${address.hostname}:${address.port}`
+    : `swtpm at ${address.path}`;
+  let stream: Deno.Conn;
+  try {
+    stream = address.transport === "tcp"
+      ? await Deno.connect(address)
+      : await Deno.connect(address);
+  } catch (error) {
+    throw new TransportError(`${target} cannot be reached; is it running?`, {
+      cause: error,
+    });
+  }
+  return {
+    target,
+    hasResourceManager: false,
+    async transmit(command): Promise<Uint8Array> {
+      try {
+        await writeAll(stream, command);
+        return await readFrame(stream);
+      } catch (error) {
+        throw new TransportError(`${target} failed`, { cause: error });
+      }
+    },
+    [Symbol.asyncDispose](): Promise<void> {
+      stream.close();
+      return Promise.resolve();
+    },
+  };
+}
