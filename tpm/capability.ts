@@ -15,7 +15,7 @@ import { CodecError } from "./codec/error.ts";
 const ALL = 254;
 
 /** `count` TPM_PT properties from `first` on, by their number. */
-export async function readProperties(
+async function readProperties(
   tpm: Executor,
   first: number,
   count: number,
@@ -54,7 +54,12 @@ export interface TpmIdentity {
   readonly manufacturer: string;
   /** The vendor's own name for it. */
   readonly vendor: string;
+  /** How much TPM2_NV_Read gives at once, in bytes: TPM_PT_NV_BUFFER_MAX. */
+  readonly nvBufferMax: number;
 }
+
+/** Every TPM gives this much at once. */
+const NV_BUFFER_MIN = 512;
 
 /** Printable characters of 4-character property values. */
 function text(...values: readonly (number | undefined)[]): string {
@@ -68,18 +73,22 @@ function text(...values: readonly (number | undefined)[]): string {
     .map((byte) => String.fromCharCode(byte)).join("").trim();
 }
 
-/** What the TPM says of its maker. One TPM2_GetCapability. */
+/** What the TPM says of its maker and itself. One TPM2_GetCapability. */
 export async function readIdentity(tpm: Executor): Promise<TpmIdentity> {
   const first = TPM_PT.manufacturer;
   const properties = await readProperties(
     tpm,
     first,
-    TPM_PT.vendorString4 - first + 1,
+    TPM_PT.nvBufferMax - first + 1,
   );
   const vendor = [0, 1, 2, 3].map((at) =>
     properties.get(TPM_PT.vendorString1 + at)
   );
-  return { manufacturer: text(properties.get(first)), vendor: text(...vendor) };
+  return {
+    manufacturer: text(properties.get(first)),
+    vendor: text(...vendor),
+    nvBufferMax: properties.get(TPM_PT.nvBufferMax) ?? NV_BUFFER_MIN,
+  };
 }
 
 /**

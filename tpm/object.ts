@@ -38,6 +38,7 @@ export class TransientObject implements PublicObject, AsyncDisposable {
   readonly name: Bytes;
   readonly publicArea: TpmtPublic;
   readonly #tpm: Executor;
+  #isLoaded = true;
 
   /** `object`, loaded through `tpm`. */
   constructor(tpm: Executor, object: PublicObject) {
@@ -47,8 +48,10 @@ export class TransientObject implements PublicObject, AsyncDisposable {
     this.publicArea = object.publicArea;
   }
 
-  /** Flushes the object. */
+  /** Flushes the object, once. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isLoaded) return;
+    this.#isLoaded = false;
     await this.#tpm.execute(FlushContext, { flushHandle: this.handle });
   }
 }

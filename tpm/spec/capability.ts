@@ -26,10 +26,8 @@ export const TPM_CAP = names("TPM_CAP", u32, {
 
 /** Properties that the agent asks for. TPM 2.0 Part 2, TPM_PT. */
 export const TPM_PT = {
-  familyIndicator: 0x100,
   manufacturer: 0x105,
   vendorString1: 0x106,
-  vendorString4: 0x109,
   nvBufferMax: 0x12c,
 } as const;
 

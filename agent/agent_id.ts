@@ -1,0 +1,51 @@
+/**
+ * Who the agent is (contract section 1.3, option `uuid`).
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import type { UuidSource } from "../config/agent_config.ts";
+import { readStateFile, writePrivateFile } from "../crypto/state_file.ts";
+import { quoted } from "../log/log.ts";
+import type { Log } from "../log/log.ts";
+
+/** Where a generated id is kept in the agent's directory. */
+const FILE_NAME = "agent_uuid";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * The agent's id. A generated one is kept in `agent_uuid`: with a new one at
+ * every start the registrar would know this machine under ever more names, and
+ * the verifier would lose it at each.
+ *
+ * @throws Error if the kept id cannot be read, or is no UUID
+ */
+export async function agentId(
+  source: UuidSource,
+  { directory, ekHash, log }: {
+    readonly directory: string;
+    readonly ekHash: string;
+    readonly log: Log;
+  },
+): Promise<string> {
+  if (source.kind === "literal") return source.value;
+  if (source.kind === "hash_ek") return ekHash;
+  const path = join(directory, FILE_NAME);
+  const kept = await readStateFile(path);
+  if (kept === undefined) {
+    const uuid = crypto.randomUUID();
+    await writePrivateFile(path, `${uuid}\n`);
+    log.info(`Generated a new UUID: ${uuid}`);
+    return uuid;
+  }
+  const uuid = kept.text.trim();
+  if (!UUID.test(uuid)) {
+    throw new Error(
+      `${path} holds ${quoted(uuid)}, which is no UUID; delete the file to ` +
+        "have a new id generated",
+    );
+  }
+  return uuid;
+}

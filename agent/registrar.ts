@@ -1,0 +1,84 @@
+/**
+ * This agent's registration: what it says and how it proves it.
+ *
+ * @module
+ */
+
+import type { AgentConfig, RegistrarConfig } from "../config/agent_config.ts";
+import type { Log } from "../log/log.ts";
+import { encode, type Tpm, TPM2B_PUBLIC } from "../tpm/mod.ts";
+import { activate } from "./credential.ts";
+import type { Identity } from "./identity.ts";
+import { RegistrarClient } from "./registrar_client.ts";
+import { register, type RegistrationData } from "./registration.ts";
+import type { ServerIdentity } from "./server_identity.ts";
+
+/** What {@linkcode registerAgent} needs. */
+export interface RegisterAgentOptions {
+  /** The agent's configuration. */
+  readonly config: AgentConfig;
+  /** Its keys and id. */
+  readonly identity: Identity;
+  /** Its server's certificate. */
+  readonly server: ServerIdentity;
+  /** Where progress and trouble go. */
+  readonly log: Log;
+  /** Ends the trying. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Registers the agent, however long that takes, and unloads the endorsement
+ * key, which is needed no more.
+ *
+ * @throws RegistrationRefusedError when the registrar refuses for good
+ */
+export async function registerAgent(
+  tpm: Tpm,
+  { config, identity, server, log, signal }: RegisterAgentOptions,
+): Promise<void> {
+  const { uuid, ek, ak } = identity;
+  await register({
+    client: await clientOf(config.registrar),
+    uuid,
+    data: registrationData(config, identity, server),
+    apiVersions: config.apiVersions,
+    backoff: config.registrar.backoff,
+    activate: (credential) => activate(tpm, { ek, ak }, { credential, uuid }),
+    log,
+    signal,
+  });
+  await ek[Symbol.asyncDispose]();
+}
+
+function registrationData(
+  { contact }: AgentConfig,
+  { ek, ak, ekCertificates }: Identity,
+  { tls }: ServerIdentity,
+): RegistrationData {
+  return {
+    aik_tpm: encode(TPM2B_PUBLIC, ak.publicArea).toBase64(),
+    ek_tpm: encode(TPM2B_PUBLIC, ek.publicArea).toBase64(),
+    ...(ekCertificates === undefined ? {} : { ekcert: ekCertificates }),
+    iak_cert: null,
+    idevid_cert: null,
+    ip: contact.ip,
+    mtls_cert: tls?.certificate ?? "disabled",
+    port: contact.port,
+  };
+}
+
+async function clientOf(
+  { ip, port, tls }: RegistrarConfig,
+): Promise<RegistrarClient> {
+  if (tls.kind === "plaintext") return new RegistrarClient({ ip, port });
+  try {
+    const ca = await Deno.readTextFile(tls.caCertificate);
+    return new RegistrarClient({ ip, port: tls.port, ca });
+  } catch (error) {
+    throw new Error(
+      `Option "registrar_tls_ca_cert" names ${tls.caCertificate}, which cannot be read`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,230 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { MeasurementList } from "../../ima/measurement_list.ts";
+import { temporaryDirectory } from "../support/temporary_directory.ts";
+
+const FIXTURES = new URL("../fixtures/ima/", import.meta.url);
+
+/** What contract section 7.1 says that a list of this content answers. */
+function expected(content: string, fromEntry: number): unknown {
+  const lines = content.split(/(?<=\n)/);
+  const total = content.split("\n").length - 1;
+  const entry = fromEntry <= total ? fromEntry : 0;
+  const text = lines.slice(entry).join("");
+  return { text, entry, hadInvalidUtf8: false };
+}
+
+/** A list over a file of its own that tests may change. */
+async function listOf(content: string | Uint8Array): Promise<
+  AsyncDisposable & { readonly list: MeasurementList; readonly path: string }
+> {
+  const directory = await temporaryDirectory();
+  const path = `${directory.path}/list`;
+  await Deno.writeFile(
+    path,
+    typeof content === "string" ? new TextEncoder().encode(content) : content,
+  );
+  const list = await MeasurementList.open(path);
+  return {
+    list,
+    path,
+    async [Symbol.asyncDispose](): Promise<void> {
+      list[Symbol.dispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function append(path: string, text: string): Promise<void> {
+  return Deno.writeTextFile(path, text, { append: true });
+}
+
+Deno.test("read() answers from any entry of a real list, in any order", async (t) => {
+  for (const name of ["rust-keylime-826.ascii", "own-ng-sig-buf.ascii"]) {
+    await t.step(name, async () => {
+      const url = new URL(name, FIXTURES);
+      const content = await Deno.readTextFile(url);
+      const total = content.split("\n").length - 1;
+      using list = await MeasurementList.open(url.pathname);
+      assert.equal(list.problem, undefined);
+      for (const n of [0, 1, total - 1, total, total + 1, 7, 40, 7, total, 0]) {
+        assert.deepEqual(await list.read(n), expected(content, n));
+      }
+    });
+  }
+});
+
+Deno.test("read() returns a last line without its newline, but does not count it", async () => {
+  await using file = await listOf("a\nb");
+  const { list, path } = file;
+  const hadInvalidUtf8 = false;
+  assert.deepEqual(await list.read(1), { text: "b", entry: 1, hadInvalidUtf8 });
+  assert.deepEqual(await list.read(2), {
+    text: "a\nb",
+    entry: 0,
+    hadInvalidUtf8,
+  });
+  await append(path, "c\n");
+  assert.deepEqual(await list.read(1), {
+    text: "bc\n",
+    entry: 1,
+    hadInvalidUtf8,
+  });
+  assert.deepEqual(await list.read(2), { text: "", entry: 2, hadInvalidUtf8 });
+});
+
+Deno.test("read() answers like the model through appends, cuts and requests", async () => {
+  const lines = fc.array(fc.constantFrom("a", "bc", "", "déf"), {
+    maxLength: 6,
+  })
+    .map((words) => words.join("\n"));
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ append: lines }) },
+    { weight: 1, arbitrary: fc.record({ keep: fc.nat({ max: 60 }) }) },
+    { weight: 5, arbitrary: fc.record({ read: fc.nat({ max: 20 }) }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      await using file = await listOf("");
+      let content = "";
+      for (const step of steps) {
+        if ("append" in step) {
+          content += step.append;
+          await append(file.path, step.append);
+        } else if ("keep" in step) {
+          content = content.slice(0, step.keep);
+          await Deno.truncate(
+            file.path,
+            new TextEncoder().encode(content).length,
+          );
+        } else {
+          assert.deepEqual(
+            await file.list.read(step.read),
+            expected(content, step.read),
+          );
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+Deno.test("read() of an idle list does not look at its old entries again", async () => {
+  const content = await Deno.readTextFile(
+    new URL("rust-keylime-826.ascii", FIXTURES),
+  );
+  await using file = await listOf(content);
+  const { list, path } = file;
+  await list.read(0);
+  using writer = await Deno.open(path, { write: true });
+  await writer.write(new Uint8Array(50_000).fill(0x78));
+  const nothing = { text: "", entry: 826, hadInvalidUtf8: false };
+  assert.deepEqual(await list.read(826), nothing);
+  assert.deepEqual(await list.read(826), nothing);
+  await append(path, "new\n");
+  assert.deepEqual(await list.read(826), { ...nothing, text: "new\n" });
+  assert.deepEqual(await list.read(827), { ...nothing, entry: 827 });
+});
+
+Deno.test("read() notices that a list was replaced by another of the same size", async () => {
+  await using file = await listOf("one\ntwo\n");
+  await file.list.read(0);
+  await Deno.writeTextFile(file.path, "a\nb\nc\nd\n");
+  assert.deepEqual(await file.list.read(2), expected("a\nb\nc\nd\n", 2));
+});
+
+Deno.test("read() answers many different positions, more than it remembers", async () => {
+  const content = Array.from({ length: 100 }, (_, i) => `entry ${i}\n`).join(
+    "",
+  );
+  await using file = await listOf(content);
+  for (let i = 0; i < 200; i++) {
+    const n = (i * 37) % 101;
+    assert.deepEqual(await file.list.read(n), expected(content, n));
+  }
+});
+
+Deno.test("read() carries lines longer than its buffer", async () => {
+  const content = ["a", "x".repeat(100_000), "y".repeat(65_535), "z"]
+    .map((line) => `${line}\n`).join("");
+  await using file = await listOf(content);
+  for (const n of [2, 1, 3, 4, 0]) {
+    assert.deepEqual(await file.list.read(n), expected(content, n));
+  }
+});
+
+Deno.test("read() keeps requests that run at the same time apart", async () => {
+  const content = await Deno.readTextFile(
+    new URL("rust-keylime-826.ascii", FIXTURES),
+  );
+  await using file = await listOf(content);
+  const entries = [800, 0, 826, 400, 900, 1, 825];
+  assert.deepEqual(
+    await Promise.all(entries.map((n) => file.list.read(n))),
+    entries.map((n) => expected(content, n)),
+  );
+});
+
+Deno.test("read() replaces bytes that are no UTF-8 and says so", async () => {
+  await using file = await listOf(
+    Uint8Array.of(0x61, 0x0a, 0xff, 0x0a, 0xef, 0xbb, 0xbf, 0x62, 0x0a),
+  );
+  assert.deepEqual(await file.list.read(1), {
+    text: "\ufffd\n\ufeffb\n",
+    entry: 1,
+    hadInvalidUtf8: true,
+  });
+  assert.deepEqual(await file.list.read(2), {
+    text: "\ufeffb\n",
+    entry: 2,
+    hadInvalidUtf8: false,
+  });
+});
+
+Deno.test("read() reads a kernel file, whose size is said to be 0", async () => {
+  const path = "/proc/filesystems";
+  assert.equal((await Deno.stat(path)).size, 0);
+  const content = await Deno.readTextFile(path);
+  const total = content.split("\n").length - 1;
+  using list = await MeasurementList.open(path);
+  for (const n of [0, total, 3, total, total + 5]) {
+    assert.deepEqual(await list.read(n), expected(content, n));
+  }
+});
+
+Deno.test("read() finds a list that appears after the start", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/later`;
+  using list = await MeasurementList.open(path);
+  assert.match(list.problem?.message ?? "", /^Cannot open the log ".*later"$/);
+  assert.equal(await list.read(0), undefined);
+  await Deno.writeTextFile(path, "a\n");
+  assert.deepEqual(
+    await Promise.all([list.read(0), list.read(1)]),
+    [expected("a\n", 0), expected("a\n", 1)],
+  );
+  assert.equal(list.problem, undefined);
+});
+
+Deno.test("read() keeps its descriptor when the path goes away", async () => {
+  await using file = await listOf("a\n");
+  await Deno.remove(file.path);
+  assert.deepEqual(await file.list.read(0), expected("a\n", 0));
+});
+
+Deno.test("read() names the list that it cannot read, and serves the next request", async () => {
+  await using directory = await temporaryDirectory();
+  using list = await MeasurementList.open(directory.path);
+  for (let i = 0; i < 2; i++) {
+    await assert.rejects(list.read(0), {
+      message: `Cannot read the IMA measurement list "${directory.path}"`,
+    });
+  }
+});
+
+Deno.test("read() refuses what is no entry number", async () => {
+  await using file = await listOf("a\n");
+  for (const n of [-1, 0.5, NaN]) {
+    await assert.rejects(file.list.read(n), RangeError);
+  }
+});
