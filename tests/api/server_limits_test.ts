@@ -171,6 +171,28 @@ Deno.test("startServer() ends clients that are slow, and serves others meanwhile
   }
 });
 
+Deno.test("startServer() survives a client that leaves amid its body", async () => {
+  await using server = await serve();
+  const connection = await open(
+    server,
+    "POST /version HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1",
+  );
+  connection.close();
+  using other = await open(server, requestText("/version"));
+  assert.match(await readToEnd(other), /^HTTP\/1\.1 200 /);
+});
+
+Deno.test("startServer() ends a client that does not read its answer", async () => {
+  const size = 64 * 1024 * 1024;
+  await using server = await serve({
+    app: { fetch: () => new Response(new Uint8Array(size)) },
+    limits: { silence: 300 },
+  });
+  using connection = await open(server, requestText("/"));
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  assert.ok((await readToEnd(connection)).length < size);
+});
+
 Deno.test("startServer() ends a connection on which nothing moves any more", async () => {
   const never = Promise.withResolvers<Response>();
   await using server = await serve({

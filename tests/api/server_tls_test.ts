@@ -93,13 +93,13 @@ Deno.test("startServer() gives an untrusted client no byte on any endpoint", asy
   for (const [name, identity] of Object.entries(strangers)) {
     for (const version of VERSIONS) {
       await t.step(`${name}, TLS ${version}`, async () => {
-        for (const path of ENDPOINTS) {
+        await Promise.all(ENDPOINTS.map(async (path) => {
           const { text } = await sendOverTls(server.port, requestText(path), {
             version,
-            ...(identity === undefined ? {} : { identity }),
+            identity,
           });
           assert.equal(text, "", path);
-        }
+        }));
       });
     }
   }
@@ -120,6 +120,60 @@ Deno.test("startServer() gives an untrusted client no byte on any endpoint", asy
   );
 });
 
+Deno.test("startServer() follows a client's chain, through CAs only", async (t) => {
+  await using pki = await Pki.create();
+  const ca = await pki.selfSigned("/CN=Keylime CA");
+  const middleCa = await pki.issue(ca, {
+    subject: "/CN=Middle CA",
+    extensions: "basicConstraints=critical,CA:TRUE",
+  });
+  const noCa = await pki.issue(ca, { subject: "/CN=client" });
+  const subject = "/CN=leaf";
+  const chains = [
+    ["a CA", await pki.issue(middleCa, { subject }), middleCa, /^HTTP/],
+    ["a client", await pki.issue(noCa, { subject }), noCa, /^$/],
+  ] as const;
+  await using server = await serveTo(await pki.selfSigned("/CN=agent"), [ca]);
+  for (const [name, identity, issuer, expected] of chains) {
+    for (const version of VERSIONS) {
+      await t.step(`issued by ${name}, TLS ${version}`, async () => {
+        const request = requestText("/version");
+        const { text } = await sendOverTls(server.port, request, {
+          version,
+          identity,
+          extra: ["-cert_chain", issuer.certificatePath],
+        });
+        assert.match(text, expected);
+      });
+    }
+  }
+});
+
+Deno.test("startServer() leaves an untrusted client no session to resume", async (t) => {
+  // Resuming one skips the check of the certificate.
+  await using pki = await Pki.create();
+  const ca = await pki.selfSigned("/CN=Keylime CA");
+  const stranger = await pki.issue(await pki.selfSigned("/CN=Foreign CA"), {
+    subject: "/CN=client",
+  });
+  const client = await pki.issue(ca, { subject: "/CN=client" });
+  await using server = await serveTo(await pki.selfSigned("/CN=agent"), [ca]);
+  for (const version of VERSIONS) {
+    for (const [name, identity] of Object.entries({ client, stranger })) {
+      await t.step(`${name}, TLS ${version}`, async () => {
+        const session = `${identity.keyPath}.session-${version}`;
+        await sendOverTls(server.port, requestText("/version"), {
+          version,
+          identity,
+          extra: ["-sess_out", session],
+        });
+        const saved = await Deno.stat(session).then(() => true, () => false);
+        assert.equal(saved, name === "client");
+      });
+    }
+  }
+});
+
 Deno.test("startServer() without a trusted CA refuses everybody", async (t) => {
   await using pki = await Pki.create();
   const own = await pki.selfSigned("/CN=agent");
@@ -133,7 +187,7 @@ Deno.test("startServer() without a trusted CA refuses everybody", async (t) => {
         const request = requestText("/version");
         const { text } = await sendOverTls(server.port, request, {
           version,
-          ...(identity === undefined ? {} : { identity }),
+          identity,
         });
         assert.equal(text, "");
       });

@@ -141,10 +141,12 @@ export async function sendOverTls(
   request: string,
   options: {
     readonly version: "1.2" | "1.3";
-    readonly identity?: Identity;
+    readonly identity?: Identity | undefined;
+    /** More arguments for s_client. */
+    readonly extra?: readonly string[];
   },
 ): Promise<Received> {
-  const { version, identity } = options;
+  const { version, identity, extra = [] } = options;
   const child = new Deno.Command("openssl", {
     args: [
       ["s_client", "-quiet", "-connect", `127.0.0.1:${port}`],
@@ -152,6 +154,7 @@ export async function sendOverTls(
       identity === undefined
         ? []
         : ["-cert", identity.certificatePath, "-key", identity.keyPath],
+      extra,
     ].flat(),
     stdin: "piped",
     stdout: "piped",
