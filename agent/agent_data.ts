@@ -83,7 +83,9 @@ function namedIn<T>(
 export function parseAgentData(text: string): AgentData {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== "object" || parsed === null) {
+    if (
+      typeof parsed !== "object" || parsed === null || Array.isArray(parsed)
+    ) {
       throw new AgentDataError("it is not a JSON object");
     }
     const record = parsed as { readonly [key: string]: unknown };

@@ -6,14 +6,12 @@
 
 import { join } from "node:path";
 import type { UuidSource } from "../config/agent_config.ts";
+import { parseUuid } from "../config/uuid.ts";
 import { readStateFile, writePrivateFile } from "../crypto/state_file.ts";
-import { quoted } from "../log/log.ts";
-import type { Log } from "../log/log.ts";
+import { type Log, quoted } from "../log/log.ts";
 
 /** Where a generated id is kept in the agent's directory. */
 const FILE_NAME = "agent_uuid";
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * The agent's id. A generated one is kept in `agent_uuid`: with a new one at
@@ -40,10 +38,11 @@ export async function agentId(
     log.info(`Generated a new UUID: ${uuid}`);
     return uuid;
   }
-  const uuid = kept.text.trim();
-  if (!UUID.test(uuid)) {
+  const text = kept.text.trim();
+  const uuid = parseUuid(text);
+  if (uuid === undefined) {
     throw new Error(
-      `${path} holds ${quoted(uuid)}, which is no UUID; delete the file to ` +
+      `${path} holds ${quoted(text)}, which is no UUID; delete the file to ` +
         "have a new id generated",
     );
   }

@@ -78,7 +78,7 @@ export class NonceTooLongError extends RangeError {
   /** Length of the nonce in bytes. */
   readonly length: number;
 
-  /** @param length counts bytes */
+  /** The refusal of a nonce of `length` bytes. */
   constructor(length: number) {
     super(
       `Nonce has ${length} bytes, more than this TPM accepts as qualifying data`,

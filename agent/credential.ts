@@ -9,15 +9,25 @@ import { createHmac } from "node:crypto";
 import {
   ActivateCredential,
   type Bytes,
+  constant,
+  decode,
   type Entity,
   type Executor,
+  struct,
+  TPM2B_ENCRYPTED_SECRET,
+  TPM2B_ID_OBJECT,
+  u32,
   withPassword,
 } from "../tpm/mod.ts";
 import type { EndorsementKey } from "./endorsement_key.ts";
 
-const MAGIC = 0xbadc_c0de;
-const VERSION = 1;
-const HEADER_SIZE = 8;
+/** A credential file of tpm2-tools. */
+const CREDENTIAL = struct("credential", {
+  magic: constant(u32, 0xbadc_c0de),
+  version: constant(u32, 1),
+  credentialBlob: TPM2B_ID_OBJECT,
+  secret: TPM2B_ENCRYPTED_SECRET,
+});
 
 /** The registrar's challenge is not a credential file of tpm2-tools. */
 export class CredentialError extends Error {
@@ -33,40 +43,20 @@ export interface Credential {
   readonly secret: Bytes;
 }
 
-function sizedPart(bytes: Bytes, at: number, what: string): Bytes {
-  const size = bytes.length < at + 2
-    ? undefined
-    : new DataView(bytes.buffer, bytes.byteOffset).getUint16(at);
-  if (size === undefined || bytes.length < at + 2 + size || size === 0) {
-    throw new CredentialError(`The credential's ${what} is cut short or empty`);
-  }
-  return bytes.slice(at + 2, at + 2 + size);
-}
-
 /** Takes the credential in `base64` apart. Throws CredentialError. */
 export function parseCredential(base64: string): Credential {
-  let bytes: Bytes;
   try {
-    bytes = Uint8Array.fromBase64(base64);
-  } catch (error) {
-    throw new CredentialError("The credential is not Base64", { cause: error });
-  }
-  const view = new DataView(bytes.buffer);
-  if (
-    bytes.length < HEADER_SIZE || view.getUint32(0) !== MAGIC ||
-    view.getUint32(4) !== VERSION
-  ) {
-    throw new CredentialError(
-      "The credential does not start with 0xBADCC0DE and version 1",
+    const { credentialBlob, secret } = decode(
+      CREDENTIAL,
+      Uint8Array.fromBase64(base64),
     );
+    if (credentialBlob.length === 0 || secret.length === 0) {
+      throw new RangeError("a part of it is empty");
+    }
+    return { credentialBlob, secret };
+  } catch (error) {
+    throw new CredentialError("The credential is malformed", { cause: error });
   }
-  const credentialBlob = sizedPart(bytes, HEADER_SIZE, "identity object");
-  const secretAt = HEADER_SIZE + 2 + credentialBlob.length;
-  const secret = sizedPart(bytes, secretAt, "encrypted secret");
-  if (secretAt + 2 + secret.length !== bytes.length) {
-    throw new CredentialError("The credential has bytes after its end");
-  }
-  return { credentialBlob, secret };
 }
 
 /**

@@ -201,8 +201,15 @@ function answering(
     if (outcome === "aborted") return;
     if (outcome !== "taken") outgoing.shouldKeepAlive = false;
     if (outcome === "endless") {
-      outgoing.writeHead(400, { "Content-Type": "application/json" });
-      outgoing.end(envelopeText(400, "Request body is too large", {}));
+      const body = envelopeText(400, "Request body is too large", {});
+      log.warn(
+        `Request from ${incoming.socket.remoteAddress} refused: its body is too large`,
+      );
+      outgoing.writeHead(400, {
+        "Content-Type": "application/json",
+        "Content-Length": body.length,
+      });
+      outgoing.end(body);
       return;
     }
     await respond(incoming, outgoing);

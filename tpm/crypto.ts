@@ -9,10 +9,12 @@ import { Buffer } from "node:buffer";
 import {
   constants,
   createCipheriv,
-  createECDH,
   createHash,
   createHmac,
   createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type JsonWebKey,
   type KeyObject,
   publicEncrypt,
   randomFillSync,
@@ -68,23 +70,26 @@ export function randomBytes(count: number): Bytes {
   return randomFillSync(new Uint8Array(count));
 }
 
-/** Encrypts whole blocks with AES, each on its own: the primitive under CFB. */
-export function aesBlockCipher(key: Bytes): (block: Uint8Array) => Bytes {
+/** One block under AES: the primitive under CFB. */
+export function encryptBlock(key: Bytes, block: Uint8Array): Bytes {
   const cipher = createCipheriv(`aes-${key.length * 8}-ecb`, key, null);
   cipher.setAutoPadding(false);
-  return (block) => Uint8Array.from(cipher.update(block));
+  const encrypted = Uint8Array.from(cipher.update(block));
+  // Without this the platform keeps the cipher, and the key, for good.
+  cipher.final();
+  return encrypted;
 }
 
 /** The curves a TPM key may be on, as JWK and node:crypto call them. */
 const CURVES = {
-  nist_p256: { jwk: "P-256", node: "prime256v1", bytes: 32 },
-  nist_p384: { jwk: "P-384", node: "secp384r1", bytes: 48 },
-  nist_p521: { jwk: "P-521", node: "secp521r1", bytes: 66 },
+  nist_p256: { name: "P-256", bytes: 32 },
+  nist_p384: { name: "P-384", bytes: 48 },
+  nist_p521: { name: "P-521", bytes: 66 },
 } as const;
 
 function curveOf(
   curve: string,
-): { readonly jwk: string; readonly node: string; readonly bytes: number } {
+): { readonly name: string; readonly bytes: number } {
   const known = Object.entries(CURVES).find(([name]) => name === curve)?.[1];
   if (known === undefined) {
     throw new RangeError(`Curve "${curve}" is not supported for this`);
@@ -94,6 +99,9 @@ function curveOf(
 
 /** `bytes`, with zeros before them up to `size`. */
 function padded(bytes: Uint8Array, size: number): Bytes {
+  if (bytes.length > size) {
+    throw new RangeError(`A coordinate of ${bytes.length} bytes, not ${size}`);
+  }
   const out = new Uint8Array(size);
   out.set(bytes, size - bytes.length);
   return out;
@@ -103,40 +111,50 @@ function base64url(bytes: Uint8Array): string {
   return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
+function fromBase64url(text: string): Bytes {
+  return Uint8Array.fromBase64(text, { alphabet: "base64url" });
+}
+
 /** The bytes of a public exponent; TPMs write the usual 65537 as zero. */
 function exponentBytes(exponent: number): Uint8Array {
   const value = exponent === 0 ? 65537 : exponent;
   return Uint8Array.fromHex(value.toString(16).padStart(8, "0"));
 }
 
-/**
- * The key of `area` as node:crypto has it. Throws RangeError for an area that
- * holds no RSA or NIST-curve key.
- */
-export function publicKeyOf(area: TpmtPublic): KeyObject {
+function jwkOf(area: TpmtPublic): JsonWebKey {
   if (area.type === "rsa") {
-    return createPublicKey({
-      format: "jwk",
-      key: {
-        kty: "RSA",
-        n: base64url(area.unique),
-        e: base64url(exponentBytes(area.parameters.exponent)),
-      },
-    });
+    return {
+      kty: "RSA",
+      n: base64url(area.unique),
+      e: base64url(exponentBytes(area.parameters.exponent)),
+    };
   }
   if (area.type === "ecc") {
-    const { jwk, bytes } = curveOf(area.parameters.curveID);
-    return createPublicKey({
-      format: "jwk",
-      key: {
-        kty: "EC",
-        crv: jwk,
-        x: base64url(padded(area.unique.x, bytes)),
-        y: base64url(padded(area.unique.y, bytes)),
-      },
-    });
+    const { name, bytes } = curveOf(area.parameters.curveID);
+    return {
+      kty: "EC",
+      crv: name,
+      x: base64url(padded(area.unique.x, bytes)),
+      y: base64url(padded(area.unique.y, bytes)),
+    };
   }
   throw new RangeError(`A ${area.type} object has no public key`);
+}
+
+/**
+ * The key of `area` as node:crypto has it. Throws RangeError for an area that
+ * holds no RSA or NIST-curve key, or one that cannot be: an empty modulus, a
+ * point beside the curve.
+ */
+export function publicKeyOf(area: TpmtPublic): KeyObject {
+  const key = jwkOf(area);
+  try {
+    return createPublicKey({ format: "jwk", key });
+  } catch (error) {
+    throw new RangeError(`The ${area.type} public area holds no valid key`, {
+      cause: error,
+    });
+  }
 }
 
 /** `secret` under RSA-OAEP with `label`, for the RSA key of `area`. */
@@ -161,24 +179,17 @@ export interface KeyAgreement {
   readonly z: Bytes;
 }
 
-/** Agrees on a secret with the holder of the point `peer` on `curve`. */
+/** Agrees on a secret with the holder of the key of `area`. */
 export function agreeOnSecret(
-  curve: string,
-  peer: { readonly x: Bytes; readonly y: Bytes },
+  area: Extract<TpmtPublic, { readonly type: "ecc" }>,
 ): KeyAgreement {
-  const { node, bytes } = curveOf(curve);
-  const ecdh = createECDH(node);
-  const point = Uint8Array.from(ecdh.generateKeys());
-  const z = ecdh.computeSecret(Uint8Array.from([
-    4,
-    ...padded(peer.x, bytes),
-    ...padded(peer.y, bytes),
-  ]));
+  const peer = publicKeyOf(area);
+  const { privateKey, publicKey } = generateKeyPairSync("ec", {
+    namedCurve: curveOf(area.parameters.curveID).name,
+  });
+  const { x = "", y = "" } = publicKey.export({ format: "jwk" });
   return {
-    ephemeral: {
-      x: point.slice(1, 1 + bytes),
-      y: point.slice(1 + bytes),
-    },
-    z: padded(z, bytes),
+    ephemeral: { x: fromBase64url(x), y: fromBase64url(y) },
+    z: Uint8Array.from(diffieHellman({ privateKey, publicKey: peer })),
   };
 }

@@ -18,6 +18,8 @@ export { type ResendPolicy, Tpm, type TpmOptions } from "./client.ts";
 export type { Bytes } from "./codec/buffer.ts";
 export { type Codec, decode, encode, type TypeOf } from "./codec/codec.ts";
 export { CodecError } from "./codec/error.ts";
+export { constant, u32 } from "./codec/scalars.ts";
+export { struct } from "./codec/struct.ts";
 export type { Command, Executor, SomeCommand } from "./commands/command.ts";
 export { Quote } from "./commands/attestation.ts";
 export { ActivateCredential } from "./commands/object.ts";
@@ -51,6 +53,7 @@ export {
 } from "./pcr.ts";
 export { policySecret, startSession } from "./session/start.ts";
 export { DIGEST_SIZES, TPM_ALG_ID, type TpmHash } from "./spec/algorithms.ts";
+export { TPM2B_ENCRYPTED_SECRET, TPM2B_ID_OBJECT } from "./spec/buffers.ts";
 export { type ClockInfo, TPMS_ATTEST, type TpmsAttest } from "./spec/attest.ts";
 export { formatHandle } from "./spec/handles.ts";
 export { PCR_COUNT, pcrSelection } from "./spec/pcr.ts";

@@ -112,7 +112,13 @@ Deno.test("close() does the same over TLS, also amid a handshake", async () => {
         return answer.promise;
       },
     },
-    limits: { handshake: 60_000, head: 60_000, idle: 60_000, drain: 60_000 },
+    limits: {
+      handshake: 60_000,
+      head: 60_000,
+      request: 60_000,
+      idle: 60_000,
+      drain: 60_000,
+    },
   });
   const { server, http } = tls;
   using handshaking = await open(server);

@@ -8,7 +8,9 @@
 export interface CommandOutput {
   /** Exit code; 128 + n after signal n. */
   readonly code: number;
+  /** What it wrote to standard output. */
   readonly stdout: string;
+  /** What it wrote to standard error. */
   readonly stderr: string;
 }
 
@@ -16,6 +18,7 @@ export interface CommandOutput {
 export interface CommandOptions {
   /** Variables besides {@linkcode baseEnvironment}. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Its working directory; ours unless told. */
   readonly cwd?: string;
   /** Bytes for standard input, which is empty without it. */
   readonly stdin?: Uint8Array;

@@ -6,6 +6,7 @@
  */
 
 import { runOk } from "./command.ts";
+import { ensureLab } from "./tools.ts";
 
 /** Kind of key a certificate authority signs with. */
 export type CaKey = "rsa2048" | "p256";
@@ -38,6 +39,7 @@ export class EkCa {
   ): Promise<EkCa> {
     const { key = "rsa2048", commonName = "deno-keylime lab TPM maker" } =
       options;
+    await ensureLab();
     await Deno.mkdir(directory);
     const ca = new EkCa(directory);
     const signingKey = `${directory}/issuer-private.pem`;

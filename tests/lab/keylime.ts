@@ -8,19 +8,23 @@
 
 import { type CommandOutput, run, runOk } from "./command.ts";
 import {
-  caConfig,
   type ConfigOverrides,
   type ControlPlanePlace,
-  loggingConfig,
   type Options,
   overridingVariables,
-  registrarConfig,
-  tenantConfig,
-  verifierConfig,
 } from "./keylime_config.ts";
+import {
+  certificatesOf,
+  type ControlPlaneCertificates,
+  environmentOf,
+  writeConfiguration,
+} from "./keylime_files.ts";
+import type { RegistrarAgent, VerifierAgent } from "./keylime_records.ts";
 import { KeylimeService } from "./keylime_service.ts";
 import { freePorts } from "./ports.ts";
 import { ensureLab, type LabTools } from "./tools.ts";
+
+export type { RegistrarAgent, VerifierAgent };
 
 /** The API version of the lab's own questions to Keylime. */
 const API = "v2.6";
@@ -35,44 +39,18 @@ export interface ControlPlaneOptions extends ConfigOverrides {
   readonly trustedTpmMakers?: readonly string[];
 }
 
-/** What the verifier knows of an agent: the fields that tests look at. */
-export interface VerifierAgent {
-  /** As in Keylime's `states.py`: 3 is "Get Quote", 9 "Invalid Quote". */
-  readonly operational_state: number | null;
-  readonly attestation_status: "PENDING" | "PASS" | "FAIL" | "TIMEOUT";
-  readonly attestation_count: number;
-  readonly last_event_id: string | null;
-  readonly severity_level: number | null;
-  readonly hash_alg: string;
-  readonly enc_alg: string;
-  readonly sign_alg: string;
-  readonly [field: string]: unknown;
-}
-
-/** What the registrar knows of an agent. */
-export interface RegistrarAgent {
-  /** TPM2B_PUBLIC, in Base64. */
-  readonly aik_tpm: string;
-  readonly ek_tpm: string;
-  /** DER, in Base64. */
-  readonly ekcert: string | null;
-  readonly ip: string | null;
-  readonly port: number | null;
-  readonly mtls_cert: string | null;
-  /** How often it registered. */
-  readonly regcount: number;
-  readonly [field: string]: unknown;
-}
-
 /** A running registrar and verifier, and the tenant that goes with them. */
 export class ControlPlane implements AsyncDisposable {
+  /** Its verifier. */
   readonly verifier: KeylimeService;
+  /** Its registrar. */
   readonly registrar: KeylimeService;
   /** Ports and directories. */
   readonly place: ControlPlanePlace;
   readonly #tools: LabTools;
   readonly #env: Readonly<Record<string, string>>;
   readonly #https: Deno.HttpClient;
+  #isClosed = false;
 
   private constructor(
     tools: LabTools,
@@ -245,55 +223,11 @@ export class ControlPlane implements AsyncDisposable {
     }
   }
 
+  /** Stops both servers. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#https.close();
     await Promise.all([this.verifier.stop(), this.registrar.stop()]);
   }
-}
-
-/** Files that the verifier makes for itself and others. */
-export interface ControlPlaneCertificates {
-  /** The CA: what an agent has as `trusted_client_ca`. */
-  readonly authority: string;
-  readonly clientCertificate: string;
-  readonly clientKey: string;
-}
-
-function certificatesOf(place: ControlPlanePlace): ControlPlaneCertificates {
-  const directory = `${place.workDirectory}/cv_ca`;
-  return {
-    authority: `${directory}/cacert.crt`,
-    clientCertificate: `${directory}/client-cert.crt`,
-    clientKey: `${directory}/client-private.pem`,
-  };
-}
-
-async function writeConfiguration(
-  place: ControlPlanePlace,
-  overrides: ConfigOverrides,
-): Promise<void> {
-  const files = {
-    verifier: verifierConfig(place, overrides),
-    registrar: registrarConfig(place, overrides),
-    tenant: tenantConfig(place, overrides),
-    ca: caConfig(),
-    logging: loggingConfig(),
-  };
-  for (const [component, text] of Object.entries(files)) {
-    await Deno.writeTextFile(`${place.workDirectory}/${component}.conf`, text);
-  }
-}
-
-function environmentOf(place: ControlPlanePlace): Record<string, string> {
-  const env: Record<string, string> = {
-    KEYLIME_DIR: place.workDirectory,
-    PYTHONUNBUFFERED: "1",
-  };
-  for (
-    const component of ["verifier", "registrar", "tenant", "ca", "logging"]
-  ) {
-    env[`KEYLIME_${component.toUpperCase()}_CONFIG`] =
-      `${place.workDirectory}/${component}.conf`;
-  }
-  return env;
 }

@@ -18,6 +18,7 @@ export interface ControlPlanePlace {
   readonly workDirectory: string;
   /** Directory with the certificates of trusted TPM makers. */
   readonly tpmCertStore: string;
+  /** HTTPS, for the tenant and push agents. */
   readonly verifierPort: number;
   /** Plain HTTP, for agents. */
   readonly registrarPort: number;
@@ -27,9 +28,13 @@ export interface ControlPlanePlace {
 
 /** Options that a control plane has otherwise than the lab's defaults. */
 export interface ConfigOverrides {
+  /** Of section `[verifier]`. */
   readonly verifier?: Options;
+  /** Of section `[revocations]`, the verifier's second. */
   readonly revocations?: Options;
+  /** Of section `[registrar]`. */
   readonly registrar?: Options;
+  /** Of section `[tenant]`. */
   readonly tenant?: Options;
 }
 
@@ -188,14 +193,14 @@ export function caConfig(): string {
   });
 }
 
-/** `logging.conf`: everything from debug up, on standard output. */
+/** `logging.conf`: all that Keylime itself says, on standard output. */
 export function loggingConfig(): string {
   return sections({
     logging: { version: VERSION },
     loggers: { keys: "root,keylime" },
     handlers: { keys: "console" },
     formatters: { keys: "line" },
-    logger_root: { level: "INFO", handlers: "console" },
+    logger_root: { level: "WARNING", handlers: "console" },
     logger_keylime: {
       level: "DEBUG",
       qualname: "keylime",

@@ -11,6 +11,7 @@ import { LabProcess, type ProcessOptions } from "./process.ts";
 export interface ServiceOptions {
   /** Program and arguments. */
   readonly argv: readonly string[];
+  /** How each of its processes is started. */
   readonly process: ProcessOptions;
 }
 
@@ -53,6 +54,7 @@ export class KeylimeService implements AsyncDisposable {
     return await Deno.readTextFile(this.#options.process.logFile);
   }
 
+  /** As {@linkcode KeylimeService.stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

@@ -29,6 +29,7 @@ export class LabDirectory implements AsyncDisposable {
     return `${this.root}/${name}`;
   }
 
+  /** Removes it with everything in it, unless it is to be kept. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (Deno.env.get(KEEP)) {
       const line = `The lab's files are kept in ${this.root}\n`;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { extendPcr, Tpm } from "../../tpm/mod.ts";
+import { ALL_BANKS, type Bank, type Bytes } from "./pcr_bank.ts";
 import { manufacture, type ManufactureOptions, Swtpm } from "./swtpm.ts";
 import { TpmMux } from "./tpm_mux.ts";
 
@@ -11,13 +13,27 @@ import { TpmMux } from "./tpm_mux.ts";
 export class LabTpm implements AsyncDisposable {
   /** What all clients go through. */
   readonly mux: TpmMux;
+  /** Its PCR banks. */
+  readonly banks: readonly Bank[];
   readonly #stateDirectory: string;
+  readonly #client: Tpm;
   #swtpm: Swtpm;
 
-  private constructor(stateDirectory: string, swtpm: Swtpm) {
+  private constructor(
+    stateDirectory: string,
+    banks: readonly Bank[],
+    swtpm: Swtpm,
+  ) {
     this.#stateDirectory = stateDirectory;
+    this.banks = banks;
     this.#swtpm = swtpm;
     this.mux = TpmMux.listen(swtpm.address);
+    this.#client = new Tpm({
+      target: `the lab's TPM at ${this.mux.tcti}`,
+      hasResourceManager: false,
+      transmit: (command) => this.mux.transmit(command),
+      [Symbol.asyncDispose]: () => this.mux[Symbol.asyncDispose](),
+    });
   }
 
   /** Makes a new TPM with its state in the new `stateDirectory`, powered. */
@@ -26,7 +42,8 @@ export class LabTpm implements AsyncDisposable {
     options: ManufactureOptions,
   ): Promise<LabTpm> {
     await manufacture(stateDirectory, options);
-    return new LabTpm(stateDirectory, await Swtpm.start({ stateDirectory }));
+    const swtpm = await Swtpm.start({ stateDirectory });
+    return new LabTpm(stateDirectory, options.banks ?? ALL_BANKS, swtpm);
   }
 
   /** Its address as a TCTI string of tpm2-tss, for tpm2-tools and agents. */
@@ -38,6 +55,18 @@ export class LabTpm implements AsyncDisposable {
   get pid(): number {
     return this.#swtpm.pid;
   }
+
+  /** Extends a PCR, as the machine's firmware and kernel do. */
+  readonly extend = async (
+    pcr: number,
+    digests: ReadonlyMap<Bank, Bytes>,
+  ): Promise<void> => {
+    await extendPcr(
+      this.#client,
+      pcr,
+      [...digests].map(([hashAlg, digest]) => ({ hashAlg, digest })),
+    );
+  };
 
   /**
    * The machine goes down and comes up again: PCRs, loaded objects and
@@ -55,8 +84,9 @@ export class LabTpm implements AsyncDisposable {
     });
   }
 
+  /** Hangs up on all clients and shuts the TPM down. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.mux[Symbol.asyncDispose]();
+    await this.#client[Symbol.asyncDispose]();
     await this.#swtpm.stop();
   }
 }

@@ -17,6 +17,7 @@ export interface ProcessOptions {
   readonly logFile: string;
   /** Variables besides {@linkcode baseEnvironment}. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Its working directory; ours unless told. */
   readonly cwd?: string;
   /** Whether it can be used now; asked again and again until it says so. */
   readonly ready?: () => Promise<boolean>;
@@ -34,6 +35,7 @@ const KILL_AT_END_OF_INPUT = 'read -r _ || kill -s KILL -- "-$0"';
 
 /** A running program with all its children. */
 export class LabProcess implements AsyncDisposable {
+  /** What messages call it. */
   readonly name: string;
   /** File with everything it wrote. */
   readonly logFile: string;
@@ -164,6 +166,7 @@ export class LabProcess implements AsyncDisposable {
     await this.#watchdog.status;
   }
 
+  /** As {@linkcode LabProcess.stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

@@ -67,6 +67,7 @@ const PACKAGE_MANAGERS: readonly PackageManager[] = [
     packages: [
       "swtpm",
       "tpm2.0-tools",
+      "libtss2-tcti-swtpm0",
       "libefivar1",
       "python3",
       "python3-gpg",

@@ -7,6 +7,7 @@
 
 import { runOk } from "./command.ts";
 import type { EkCa } from "./ek_ca.ts";
+import { ALL_BANKS, type Bank } from "./pcr_bank.ts";
 import { freePorts } from "./ports.ts";
 import { LabProcess } from "./process.ts";
 import {
@@ -36,7 +37,7 @@ export interface ManufactureOptions {
   /** Who certifies its endorsement keys. */
   readonly ca: EkCa;
   /** Its PCR banks; all four unless told. */
-  readonly banks?: readonly string[];
+  readonly banks?: readonly Bank[];
 }
 
 /**
@@ -49,7 +50,7 @@ export async function manufacture(
   stateDirectory: string,
   options: ManufactureOptions,
 ): Promise<void> {
-  const { ca, banks = ["sha1", "sha256", "sha384", "sha512"] } = options;
+  const { ca, banks = ALL_BANKS } = options;
   await Deno.mkdir(stateDirectory);
   await runOk([
     "swtpm_setup",
@@ -182,7 +183,7 @@ export class Swtpm implements AsyncDisposable {
     try {
       using conn = await connectTpm(this.address);
       await writeAll(conn, SHUTDOWN_CLEAR);
-      const response = await within(5000, readFrame(conn));
+      const response = await within(2000, readFrame(conn));
       if (response?.toHex() !== SUCCESS) {
         throw new Error(`It answered ${response?.toHex() ?? "nothing"}`);
       }
@@ -199,6 +200,7 @@ export class Swtpm implements AsyncDisposable {
     await this.#process.kill();
   }
 
+  /** As {@linkcode Swtpm.stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }

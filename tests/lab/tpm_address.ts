@@ -27,11 +27,22 @@ export function tctiOf(address: TpmAddress): string {
     : `swtpm:host=${address.hostname},port=${address.port}`;
 }
 
-/** Connects to the TPM at `address`. */
-export function connectTpm(address: TpmAddress): Promise<Deno.Conn> {
-  return address.transport === "unix"
-    ? Deno.connect({ transport: "unix", path: address.path })
-    : Deno.connect(address);
+/**
+ * Connects to the TPM at `address`. swtpm's queue holds but two; while it is
+ * full a Unix socket turns clients away, who have to come again.
+ */
+export async function connectTpm(address: TpmAddress): Promise<Deno.Conn> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return address.transport === "unix"
+        ? await Deno.connect({ transport: "unix", path: address.path })
+        : await Deno.connect(address);
+    } catch (error) {
+      const isFull = error instanceof Deno.errors.WouldBlock;
+      if (!isFull || attempt === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
 }
 
 /**

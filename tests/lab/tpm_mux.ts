@@ -21,7 +21,9 @@ import {
 
 /** One command and what was answered. */
 export interface Exchange {
+  /** All of it, header included. */
   readonly command: Uint8Array;
+  /** All of it, header included. */
   readonly response: Uint8Array;
 }
 
@@ -195,6 +197,7 @@ export class TpmMux implements AsyncDisposable {
     }
   }
 
+  /** Hangs up on all clients and on the TPM. Harmless a second time. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;

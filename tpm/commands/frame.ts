@@ -52,8 +52,13 @@ export interface ResponseFrame {
   readonly authorizations: readonly AuthResponse[];
 }
 
+function tooManySessions(at: number): CodecError {
+  return new CodecError("more than three sessions", at);
+}
+
 /** The command as bytes. Throws CodecError if it exceeds what TPMs take. */
 export function encodeCommand(frame: CommandFrame): Bytes {
+  if (frame.authorizations.length > MAX_SESSIONS) throw tooManySessions(0);
   const writer = new Writer();
   const hasSessions = frame.authorizations.length > 0;
   const body = new Writer();
@@ -111,9 +116,15 @@ export function decodeCommand(
     const area = reader.window(reader.u32());
     while (area.remaining > 0) {
       if (authorizations.length === MAX_SESSIONS) {
-        throw new CodecError("more than three sessions", area.offset);
+        throw tooManySessions(area.offset);
       }
       authorizations.push(TPMS_AUTH_COMMAND.read(area));
+    }
+    if (authorizations.length === 0) {
+      throw new CodecError(
+        "no session, though the tag announces some",
+        area.offset,
+      );
     }
   }
   return {

@@ -6,7 +6,7 @@
  */
 
 import type { Bytes } from "../codec/buffer.ts";
-import { aesBlockCipher } from "../crypto.ts";
+import { encryptBlock } from "../crypto.ts";
 
 /** AES's block size in bytes. */
 export const AES_BLOCK = 16;
@@ -16,11 +16,10 @@ function cfb(
   { key, iv }: { readonly key: Bytes; readonly iv: Bytes },
   input: Bytes,
 ): Bytes {
-  const cipher = aesBlockCipher(key);
   const output = new Uint8Array(input.length);
   let feedback: Uint8Array = iv;
   for (let at = 0; at < input.length; at += AES_BLOCK) {
-    const pad = cipher(feedback);
+    const pad = encryptBlock(key, feedback);
     const block = input.subarray(at, at + AES_BLOCK);
     block.forEach((byte, index) => {
       output[at + index] = byte ^ (pad[index] ?? 0);

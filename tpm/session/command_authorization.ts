@@ -39,6 +39,8 @@ export class CommandAuthorization {
   readonly #entries: readonly Entry[];
 
   /**
+   * The authorization of one sending of `command`.
+   *
    * @param authorized the entities whose handles want authorization, in order
    * @param further sessions that only encrypt or audit
    */

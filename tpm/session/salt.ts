@@ -29,6 +29,13 @@ function nameAlgOf(area: TpmtPublic): TpmHash {
   return area.nameAlg;
 }
 
+/** A key for OAEP has a hash of its own; others pad with their nameAlg. */
+function oaepHashOf(area: TpmtPublic, nameAlg: TpmHash): TpmHash {
+  return area.type === "rsa" && area.parameters.scheme.scheme === "oaep"
+    ? area.parameters.scheme.hashAlg
+    : nameAlg;
+}
+
 /**
  * A fresh secret for the TPM that holds the private part of `area`.
  *
@@ -37,10 +44,7 @@ function nameAlgOf(area: TpmtPublic): TpmHash {
 export function shareSecret(area: TpmtPublic, label: string): SharedSecret {
   const hash = nameAlgOf(area);
   if (area.type === "ecc") {
-    const { ephemeral, z } = agreeOnSecret(
-      area.parameters.curveID,
-      area.unique,
-    );
+    const { ephemeral, z } = agreeOnSecret(area);
     const secret = kdfe(z, {
       hash,
       label,
@@ -52,7 +56,7 @@ export function shareSecret(area: TpmtPublic, label: string): SharedSecret {
   }
   const secret = randomBytes(DIGEST_SIZES[hash]);
   const encrypted = encryptOaep(area, secret, {
-    hash,
+    hash: oaepHashOf(area, hash),
     label: labelBytes(label),
   });
   return { secret, encrypted };

@@ -76,7 +76,7 @@ export function pcrSelection(
   for (const index of indices) {
     const byte = Math.floor(index / 8);
     const selected = pcrSelect[byte];
-    if (selected === undefined) {
+    if (selected === undefined || !Number.isInteger(index)) {
       throw new CodecError(`PCR ${index} is not in 0..${PCR_COUNT - 1}`, 0);
     }
     pcrSelect[byte] = selected | 1 << index % 8;

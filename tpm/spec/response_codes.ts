@@ -168,7 +168,8 @@ function subjectOf(code: number): Subject | undefined {
 
 /**
  * The parts of the response code `raw`. Bits above the low 12 say which layer
- * answered (the kernel's resource manager sets them) and are left out.
+ * answered (the kernel's resource manager sets them) and are left out; a layer
+ * that gives nothing else reports no TPM's code, and no success.
  */
 export function parseResponseCode(raw: number): ResponseCode {
   const code = raw & 0xfff;
@@ -178,5 +179,6 @@ export function parseResponseCode(raw: number): ResponseCode {
   }
   const isWarning = (code & 0x900) === 0x900;
   const table = isWarning ? WARNINGS : code & 0x100 ? VERSION_ONE : TPM_12;
-  return { raw, name: nameIn(table, code), isWarning, subject: undefined };
+  const name = code === 0 && raw !== 0 ? undefined : nameIn(table, code);
+  return { raw, name, isWarning, subject: undefined };
 }

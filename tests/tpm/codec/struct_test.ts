@@ -6,6 +6,7 @@ import { CodecError, within } from "../../../tpm/codec/error.ts";
 import { names } from "../../../tpm/codec/names.ts";
 import { u16, u32, u8 } from "../../../tpm/codec/scalars.ts";
 import { struct, tagged } from "../../../tpm/codec/struct.ts";
+import { record } from "../arbitraries.ts";
 
 const KIND = names("KIND", u8, { point: 1, text: 2, nothing: 3 });
 const POINT = struct("POINT", { x: u16, y: u16 });
@@ -40,12 +41,12 @@ Deno.test("tagged() refuses a selector without an arm", () => {
 
 Deno.test("tagged() values survive their encoding, prefixes do not", () => {
   const shape: fc.Arbitrary<TypeOf<typeof SHAPE>> = fc.oneof(
-    fc.record({
+    record({
       kind: fc.constant("point" as const),
       id: fc.nat(255),
-      at: fc.record({ x: fc.nat(0xffff), y: fc.nat(0xffff) }),
+      at: record({ x: fc.nat(0xffff), y: fc.nat(0xffff) }),
     }),
-    fc.record({
+    record({
       kind: fc.constant("text" as const),
       id: fc.nat(255),
       body: fc.uint8Array({ maxLength: 8 }).map((b) => Uint8Array.from(b)),
