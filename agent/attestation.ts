@@ -48,10 +48,10 @@ const IMA_PCR = 10;
 /** The register whose quote asks for the measured-boot log. */
 const BOOT_PCR = 0;
 
-/** How often a quote is repeated because PCRs changed under it. */
+/** How often a quote is tried that no verifier would accept as it is. */
 const MAX_ATTEMPTS = 5;
 
-/** The PCRs did not hold still for a quote. */
+/** The TPM gave no quote that a verifier would accept. */
 export class QuoteError extends Error {
   /** The class's name, also after bundling. */
   override readonly name = "QuoteError";
@@ -159,6 +159,7 @@ export class Attestation implements Attester {
     const { tpm, hash } = this.#options;
     const qualifyingData = new TextEncoder().encode(nonce);
     return await tpm.exclusive(async (leased) => {
+      let trouble: string | undefined;
       for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
         const values = await this.#bindAndRead(leased, pcrs);
         const { quoted, signature } = await this.#sign(
@@ -166,14 +167,15 @@ export class Attestation implements Attester {
           qualifyingData,
           pcrs,
         );
-        if (this.#isConsistent(decode(TPMS_ATTEST, quoted), values)) {
+        trouble = this.#troubleWith(decode(TPMS_ATTEST, quoted), values);
+        if (trouble === undefined) {
           return quoteText({ quoted, signature, hash, values });
         }
       }
       throw new QuoteError(
-        `PCR values changed during each of ${MAX_ATTEMPTS} quotes over PCR ${
+        `No good quote over PCR ${
           pcrs.join(", ")
-        }`,
+        } in ${MAX_ATTEMPTS} attempts: ${trouble}`,
       );
     });
   }
@@ -223,22 +225,22 @@ export class Attestation implements Attester {
   }
 
   /**
-   * Whether `attest` is about `values`, and later than the last quote by the
-   * TPM's own clock: verifiers refuse two quotes of the same millisecond.
+   * What keeps a verifier from accepting `attest`, if anything: it must be
+   * about `values`, and later than the last quote by the TPM's own clock.
    */
-  #isConsistent(attest: TpmsAttest, values: Values): boolean {
-    if (attest.type !== "attestQuote") return false;
+  #troubleWith(attest: TpmsAttest, values: Values): string | undefined {
     const { hash } = this.#options;
-    if (!isEqual(attest.pcrDigest, digest(hash, ...values.values()))) {
-      return false;
-    }
+    const isAboutValues = attest.type === "attestQuote" &&
+      isEqual(attest.pcrDigest, digest(hash, ...values.values()));
+    if (!isAboutValues) return "PCR values changed under each of them";
     const last = this.#lastClock;
     const { clockInfo } = attest;
     const isLater = last === undefined || clockInfo.clock > last.clock ||
       clockInfo.resetCount !== last.resetCount ||
       clockInfo.restartCount !== last.restartCount;
-    if (isLater) this.#lastClock = clockInfo;
-    return isLater;
+    if (!isLater) return "the TPM's clock stood still";
+    this.#lastClock = clockInfo;
+    return undefined;
   }
 }
 

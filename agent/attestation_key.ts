@@ -98,10 +98,7 @@ async function readKept(
   }
 }
 
-/**
- * Loads the kept key. Only the TPM's word that the blob is not its own makes
- * it worthless; any other failure must not cost the machine its identity.
- */
+/** Loads the kept key, or returns undefined if it is worthless. */
 async function tryLoad(
   tpm: Executor,
   ek: EndorsementKey,
@@ -115,9 +112,7 @@ async function tryLoad(
     options.log.info(`Loaded the attestation key from ${options.path}`);
     return key;
   } catch (error) {
-    const isWorthless = error instanceof TpmError &&
-      error.command === "TPM2_Load" && !error.code.isWarning;
-    if (!isWorthless) throw error;
+    if (!(error instanceof TpmError && isAboutBlob(error))) throw error;
     options.log.warn(
       `The TPM does not accept the attestation key in ${options.path} (${
         describe(error)
@@ -125,4 +120,14 @@ async function tryLoad(
     );
     return undefined;
   }
+}
+
+/**
+ * Whether the TPM refused the key for what it is. Whatever else fails, from a
+ * busy TPM to a broken one, must not cost the machine its identity.
+ */
+function isAboutBlob(error: TpmError): boolean {
+  return error.command === "TPM2_Load" &&
+    (error.code.subject?.kind === "parameter" ||
+      error.is("TPM_RC_SENSITIVE") || error.is("TPM_RC_BINDING"));
 }

@@ -12,12 +12,14 @@ import {
   ekTemplate,
   ENDORSEMENT,
   type Executor,
+  formatHandle,
   type KeyType,
   policySecret,
   publicKeyOf,
   type PublicObject,
   readPublic,
   startSession,
+  TpmError,
   type TpmtPublic,
   TransientObject,
   withPassword,
@@ -63,7 +65,7 @@ export class EndorsementKey implements AsyncDisposable {
   ): Promise<EndorsementKey> {
     const { keyType, persistentHandle, hierarchyAuth } = options;
     if (persistentHandle !== undefined) {
-      const object = await readPublic(tpm, persistentHandle);
+      const object = await persistentKey(tpm, persistentHandle);
       return new EndorsementKey(object, hierarchyAuth);
     }
     const object = await withHierarchy(
@@ -124,17 +126,60 @@ export class EndorsementKey implements AsyncDisposable {
   }
 }
 
+/** How the right to use the endorsement hierarchy is shown. */
+interface HierarchyOptions {
+  readonly hierarchyAuth: Bytes;
+  readonly saltKey?: PublicObject;
+}
+
+async function persistentKey(
+  tpm: Executor,
+  handle: number,
+): Promise<PublicObject> {
+  try {
+    return await readPublic(tpm, handle);
+  } catch (error) {
+    if (!(error instanceof TpmError)) throw error;
+    const where = formatHandle(handle);
+    throw new Error(
+      `Option "ek_handle" names ${where}, where the TPM has no key to use; ` +
+        'put the endorsement key there, or set the option to "generate"',
+      { cause: error },
+    );
+  }
+}
+
 /**
  * Runs `work` with the right to use the endorsement hierarchy. A password that
  * is set never crosses the bus: an HMAC session proves that we know it, salted
  * as soon as there is a key to salt it to.
+ *
+ * @throws Error if the password is not the hierarchy's
  */
 async function withHierarchy<T>(
   tpm: Executor,
-  options: { readonly hierarchyAuth: Bytes; readonly saltKey?: PublicObject },
+  options: HierarchyOptions,
   work: (hierarchy: AuthorizedEntity) => Promise<T>,
 ): Promise<T> {
-  const { hierarchyAuth, saltKey } = options;
+  try {
+    return await authorized(tpm, options, work);
+  } catch (error) {
+    const isRefused = error instanceof TpmError &&
+      (error.is("TPM_RC_BAD_AUTH") || error.is("TPM_RC_AUTH_FAIL"));
+    if (!isRefused) throw error;
+    throw new Error(
+      'Option "tpm_ownerpassword" is not the password of the TPM\'s ' +
+        "endorsement hierarchy",
+      { cause: error },
+    );
+  }
+}
+
+async function authorized<T>(
+  tpm: Executor,
+  { hierarchyAuth, saltKey }: HierarchyOptions,
+  work: (hierarchy: AuthorizedEntity) => Promise<T>,
+): Promise<T> {
   if (hierarchyAuth.length === 0) return await work(withPassword(ENDORSEMENT));
   await using session = await startSession(tpm, {
     type: "hmac",

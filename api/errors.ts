@@ -24,6 +24,8 @@ export class ApiError extends Error {
   readonly allow: string | undefined;
 
   /**
+   * A refusal or failure with HTTP status `code`.
+   *
    * @param message for the client; bounded, without secrets
    * @param options what to log as the cause, and the methods of a 405
    */
@@ -48,7 +50,7 @@ export class WrongMethodError extends Error {
   /** The method that is registered. */
   readonly allow: string;
 
-  /** @param method the one that was used */
+  /** The client used `method` where only `allow` is registered. */
   constructor(method: string, allow: string) {
     super(`Method ${method} is not ${allow}`);
     this.allow = allow;

@@ -65,7 +65,11 @@ export class KeyShares {
     this.#uuid = uuid;
   }
 
-  /** The half in `encrypted`: RSA-OAEP with SHA-1 and an empty label. */
+  /**
+   * The half in `encrypted`: RSA-OAEP with SHA-1 and an empty label.
+   *
+   * @throws {PayloadError} when it is none of 16 or 32 bytes for this agent
+   */
   open(encrypted: Uint8Array): Secret {
     let share: Uint8Array<ArrayBuffer>;
     try {
@@ -91,8 +95,19 @@ export class KeyShares {
     return new Secret(share);
   }
 
-  /** Takes the tenant's half; returns the key if the other half is there. */
+  /**
+   * Takes the tenant's half; returns the key if the other half is there.
+   *
+   * @throws {PayloadError} when the tag is no HMAC-SHA384
+   */
   addTenantShare(added: TenantShare): CombinedKey | undefined {
+    if (added.authTag.length !== AUTH_TAG_SIZE) {
+      throw new PayloadError(
+        "share",
+        `The authentication tag has ${added.authTag.length} bytes, ` +
+          `expected ${AUTH_TAG_SIZE}`,
+      );
+    }
     for (const share of this.#verifierShares) {
       const combined = this.#combine(added, share);
       if (combined !== undefined) return combined;

@@ -129,6 +129,9 @@ async function main(filter: string | undefined): Promise<Counts> {
   await setUpLab(say);
   const files = (await Array.fromAsync(filesBelow("tests", "_test.ts")))
     .filter((path) => path.includes(filter ?? ""));
+  if (files.length === 0) {
+    throw new Error(`No test file has "${filter}" in its path`);
+  }
   if (filter !== undefined) return await tests(`tests of ${filter}`, files);
   const isLab = (path: string): boolean => path.startsWith("tests/lab/");
   const all = [

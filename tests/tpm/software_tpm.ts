@@ -129,18 +129,26 @@ export function openSecret(
     }, encrypted));
   }
   if (area.type !== "ecc") throw new Error("The key is no ECC key");
-  const { x, y } = decode(TPMS_ECC_POINT, encrypted);
-  const z = diffieHellman({
-    privateKey: eccKey(area, own.scalar),
-    publicKey: publicKeyOf({ ...area, unique: { x, y } }),
-  });
-  return kdfe(Uint8Array.from(z), {
+  const ephemeral = decode(TPMS_ECC_POINT, encrypted);
+  return kdfe(agreedSecret(area, own.scalar, ephemeral), {
     hash,
     label,
-    contextU: x,
+    contextU: ephemeral.x,
     contextV: area.unique.x,
     bits: DIGEST_SIZES[hash] * 8,
   });
+}
+
+/** The x coordinate that the key of `area` and the holder of `peer` share. */
+export function agreedSecret(
+  area: Extract<TpmtPublic, { readonly type: "ecc" }>,
+  scalar: Bytes,
+  peer: TypeOf<typeof TPMS_ECC_POINT>,
+): Bytes {
+  return Uint8Array.from(diffieHellman({
+    privateKey: eccKey(area, scalar),
+    publicKey: publicKeyOf({ ...area, unique: peer }),
+  }));
 }
 
 function eccKey(area: TpmtPublic, scalar: Bytes): KeyObject {

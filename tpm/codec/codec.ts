@@ -49,7 +49,10 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
 }
 
 /** The encoding of `value`. Throws CodecError if the format cannot carry it. */
-export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {
+export function encode<T>(
+  codec: Codec<T>,
+  value: NoInfer<T>,
+): Uint8Array<ArrayBuffer> {
   const writer = new Writer();
   try {
     codec.write(writer, value);

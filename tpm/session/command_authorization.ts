@@ -5,7 +5,7 @@ import type {
 } from "../authorization.ts";
 import type { Bytes } from "../codec/buffer.ts";
 import { encode } from "../codec/codec.ts";
-import { CodecError } from "../codec/error.ts";
+import { Reader } from "../codec/reader.ts";
 import { u32 } from "../codec/scalars.ts";
 import type { SomeCommand } from "../commands/command.ts";
 import type { ResponseFrame } from "../commands/frame.ts";
@@ -146,12 +146,9 @@ export class CommandAuthorization {
 
 /** `parameters` with the body of the TPM2B before them changed. */
 function withFirst(parameters: Bytes, change: (first: Bytes) => Bytes): Bytes {
-  const size = new DataView(parameters.buffer, parameters.byteOffset)
-    .getUint16(0);
-  if (parameters.length < 2 + size) {
-    throw new CodecError("the first parameter is cut short", 2);
-  }
+  const reader = new Reader(parameters);
+  const first = reader.take(reader.u16());
   const out = parameters.slice();
-  out.set(change(out.slice(2, 2 + size)), 2);
+  out.set(change(first), 2);
   return out;
 }

@@ -14,7 +14,7 @@ export class TctiError extends Error {
 }
 
 /** Where swtpm listens unless told otherwise. */
-const SWTPM_DEFAULT = { host: "127.0.0.1", port: 2321 } as const;
+const SWTPM_DEFAULT = { host: "127.0.0.1", port: "2321" } as const;
 
 function refuse(text: string): TctiError {
   return new TctiError(
@@ -28,7 +28,8 @@ function parseSwtpm(text: string, options: string): Tcti {
   const given = new Map<string, string>();
   for (const option of options === "" ? [] : options.split(",")) {
     const [key = "", value] = option.split(/=(.*)/s, 2);
-    if (!["host", "port", "path"].includes(key) || !value) throw refuse(text);
+    const isKnown = ["host", "port", "path"].includes(key);
+    if (!isKnown || !value || given.has(key)) throw refuse(text);
     given.set(key, value);
   }
   const path = given.get("path");
@@ -36,8 +37,9 @@ function parseSwtpm(text: string, options: string): Tcti {
     if (given.size > 1) throw refuse(text);
     return { kind: "swtpm", address: { transport: "unix", path } };
   }
-  const port = Number(given.get("port") ?? SWTPM_DEFAULT.port);
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw refuse(text);
+  const digits = given.get("port") ?? SWTPM_DEFAULT.port;
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (port < 1 || port > 65535) throw refuse(text);
   const hostname = given.get("host") ?? SWTPM_DEFAULT.host;
   return { kind: "swtpm", address: { transport: "tcp", hostname, port } };
 }
