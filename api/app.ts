@@ -16,7 +16,8 @@ import { notificationsScope } from "./routes/notifications.ts";
 import { quotesScope } from "./routes/quotes.ts";
 import { serverScope, VERSION_SCOPE } from "./routes/root.ts";
 import { type ApiContext, type ApiEnvironment, mount } from "./scope.ts";
-import { type ApiVersion, reaches } from "./versions.ts";
+import type { ApiVersion } from "../config/api_versions.ts";
+import { reaches } from "./versions.ts";
 
 /** What the API needs. */
 export interface AppOptions {

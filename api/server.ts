@@ -124,11 +124,6 @@ export async function startServer(
   server.on("error", (error: Error) => {
     log.error(`The API's listening socket failed: ${describe(error)}`);
   });
-  if (tls.kind === "mtls" && tls.trustedCa.length === 0) {
-    log.error(
-      "No CA certificate to verify clients with, so every client is refused: check the files of option trusted_client_ca and restart",
-    );
-  }
   let closed: Promise<void> | undefined;
   return {
     port,

@@ -5,16 +5,7 @@
  * @module
  */
 
-/**
- * Every version this agent can serve, oldest first. 2.3 and 2.4 changed only
- * what registrar and verifier say to each other; 2.6 only what the identity
- * key certifies at registration. A pull agent never offers 3.x: the verifier
- * would pick it and fail.
- */
-export const API_VERSIONS = ["2.1", "2.2", "2.3", "2.4", "2.5", "2.6"] as const;
-
-/** One version of the agent's API. */
-export type ApiVersion = typeof API_VERSIONS[number];
+import { API_VERSIONS, type ApiVersion } from "../config/api_versions.ts";
 
 /** Whether `version` has what came with `since`. */
 export function reaches(version: ApiVersion, since: ApiVersion): boolean {

@@ -9,7 +9,12 @@ import { parseList } from "./lists.ts";
 import { whereIs } from "./origin.ts";
 import type { Resolution } from "./resolution.ts";
 
-/** Every API version of pull mode, ascending. */
+/**
+ * Every API version of pull mode, ascending. 2.3 and 2.4 changed only what
+ * registrar and verifier say to each other; 2.6 only what the identity key
+ * certifies at registration. A pull agent never offers 3.x: the verifier would
+ * pick it and fail.
+ */
 export const API_VERSIONS = [
   "2.1",
   "2.2",

@@ -15,6 +15,7 @@ import { decodeResponse, encodeCommand } from "./commands/frame.ts";
 import { TpmError } from "./error.ts";
 import { CommandAuthorization } from "./session/command_authorization.ts";
 import { type Transport, TransportError } from "./transport/transport.ts";
+import { Turns } from "./turns.ts";
 
 /** When and how often a command is sent again that the TPM put off. */
 export interface ResendPolicy {
@@ -56,20 +57,15 @@ export class Tpm implements Executor, AsyncDisposable {
   readonly #transport: Transport;
   readonly #resend: ResendPolicy;
   readonly #onCommand: (command: SomeCommand) => void;
-  readonly #leased: Executor;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
   #failure: Error | undefined;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   /** A client of the TPM behind `transport`, which it will dispose of. */
   constructor(transport: Transport, options: TpmOptions = {}) {
     this.#transport = transport;
     this.#resend = options.resend ?? DEFAULT_RESEND;
     this.#onCommand = options.onCommand ?? (() => {});
-    this.#leased = {
-      execute: (command, input, sessions) =>
-        this.#execute(command, input, sessions ?? []),
-    };
   }
 
   /** What the TPM is reached through, for messages. */
@@ -94,7 +90,7 @@ export class Tpm implements Executor, AsyncDisposable {
   /**
    * Runs `work` while nobody else's command reaches the TPM. Inside, only the
    * executor it is given may be used: this client's own methods would wait for
-   * `work` to end.
+   * `work` to end. That executor is of no use afterwards.
    *
    * @param signal gives up waiting for the turn; a running command is never
    * abandoned, because its answer would be taken for the next one's
@@ -103,22 +99,49 @@ export class Tpm implements Executor, AsyncDisposable {
     work: (tpm: Executor) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    const turn = this.#tail.then(() => {
-      if (this.#isClosed) throw new TransportError(`${this.target} is closed`);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const giveUp = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", giveUp, { once: true });
+    this.#turns.take(() => {
+      if (this.#closing !== undefined) {
+        throw new TransportError(`${this.target} is closed`);
+      }
       signal?.throwIfAborted();
-      return work(this.#leased);
-    });
-    this.#tail = turn.catch(() => {});
-    return turn;
+      signal?.removeEventListener("abort", giveUp);
+      return this.#lend(work);
+    }).then(resolve, reject);
+    return promise;
+  }
+
+  /** Runs `work` with an executor whose commands, too, take turns. */
+  async #lend<T>(work: (tpm: Executor) => Promise<T>): Promise<T> {
+    const commands = new Turns();
+    let isOver = false;
+    const leased: Executor = {
+      execute: (command, input, sessions = []) =>
+        isOver
+          ? Promise.reject(new TypeError("The turn at the TPM is over"))
+          : commands.take(() => this.#execute(command, input, sessions)),
+    };
+    try {
+      return await work(leased);
+    } finally {
+      isOver = true;
+      await commands.idle();
+    }
   }
 
   /**
    * Lets the running work end and clean up after itself, turns away what is
-   * queued behind it, and closes the transport.
+   * queued behind it, and closes the transport. Harmless when it is closed.
    */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
-    await this.#tail;
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#turns.idle();
     await this.#transport[Symbol.asyncDispose]();
   }
 

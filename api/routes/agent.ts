@@ -7,7 +7,8 @@
 import type { Attester } from "../../agent/attester.ts";
 import { success } from "../envelope.ts";
 import type { Scope } from "../scope.ts";
-import { type ApiVersion, encryptionName } from "../versions.ts";
+import type { ApiVersion } from "../../config/api_versions.ts";
+import { encryptionName } from "../versions.ts";
 
 /** The scope `/agent` of `version`. */
 export function agentScope(attester: Attester, version: ApiVersion): Scope {

@@ -9,7 +9,8 @@ import { success } from "../envelope.ts";
 import { ApiError } from "../errors.ts";
 import type { ApiContext, Scope } from "../scope.ts";
 import { parseIdentityQuery, parseIntegrityQuery } from "../validate.ts";
-import { type ApiVersion, encryptionName } from "../versions.ts";
+import type { ApiVersion } from "../../config/api_versions.ts";
+import { encryptionName } from "../versions.ts";
 
 /** The scope `/quotes` of `version`. */
 export function quotesScope(attester: Attester, version: ApiVersion): Scope {

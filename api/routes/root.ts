@@ -7,7 +7,7 @@
 
 import { success } from "../envelope.ts";
 import type { Scope } from "../scope.ts";
-import type { ApiVersion } from "../versions.ts";
+import type { ApiVersion } from "../../config/api_versions.ts";
 
 /** The scope of all paths, for a server of `versions`, oldest first. */
 export function serverScope(versions: readonly ApiVersion[]): Scope {

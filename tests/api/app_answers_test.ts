@@ -5,7 +5,7 @@ import {
   NonceTooLongError,
 } from "../../agent/attester.ts";
 import { createApp } from "../../api/app.ts";
-import { API_VERSIONS } from "../../api/versions.ts";
+import { API_VERSIONS } from "../../config/api_versions.ts";
 import { attesterWith, PUBLIC_KEY, recordingLog } from "./support/attester.ts";
 
 interface Answer {

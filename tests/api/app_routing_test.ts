@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../api/app.ts";
-import { API_VERSIONS, type ApiVersion } from "../../api/versions.ts";
+import { API_VERSIONS, type ApiVersion } from "../../config/api_versions.ts";
 import { attesterWith, recordingLog } from "./support/attester.ts";
 
 const ALL = API_VERSIONS;

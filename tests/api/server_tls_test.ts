@@ -193,7 +193,6 @@ Deno.test("startServer() without a trusted CA refuses everybody", async (t) => {
       });
     }
   }
-  assert.match(server.lines.join("\n"), /^error .*trusted_client_ca/);
 });
 
 Deno.test("startServer() gives plain HTTP on the TLS port no byte", async () => {

@@ -11,16 +11,17 @@ export function replay(exchanges: readonly Exchange[]): Transport {
     target: "a recording",
     hasResourceManager: true,
     transmit(command): Promise<Uint8Array> {
-      const expected = exchanges[next++];
+      const expected = exchanges[next];
       if (expected?.command !== command.toHex()) {
         return Promise.reject(
           new TransportError(
-            `Exchange ${next}: sent ${command.toHex()}, recorded ${
+            `Exchange ${next + 1}: sent ${command.toHex()}, recorded ${
               expected?.command ?? "nothing more"
             }`,
           ),
         );
       }
+      next++;
       return Promise.resolve(Uint8Array.fromHex(expected.response));
     },
     [Symbol.asyncDispose](): Promise<void> {

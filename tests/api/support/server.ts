@@ -10,7 +10,7 @@ import {
   type ServerOptions,
   startServer,
 } from "../../../api/server.ts";
-import { API_VERSIONS } from "../../../api/versions.ts";
+import { API_VERSIONS } from "../../../config/api_versions.ts";
 import { attesterWith, recordingLog } from "./attester.ts";
 
 /** A server that closes at disposal. */
