@@ -8,7 +8,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { openIdentity } from "./agent/identity.ts";
-import { dropPrivileges } from "./agent/privileges.ts";
+import { dropPrivileges, idsOf } from "./agent/privileges.ts";
 import { openServerIdentity } from "./agent/server_identity.ts";
 import { Attestation } from "./agent/attestation.ts";
 import { registerAgent } from "./agent/registrar.ts";
@@ -21,6 +21,9 @@ import { systemFiles } from "./config/files.ts";
 import { BootLog } from "./ima/boot_log.ts";
 import { MeasurementList } from "./ima/measurement_list.ts";
 import { createLog, describe, type Log } from "./log/log.ts";
+import { Revocations } from "./revocation/revocation.ts";
+import { openSecureMount, type SecurePlace } from "./payload/secure_mount.ts";
+import { PayloadService } from "./payload/service.ts";
 import { openTransport, parseTcti, Tpm } from "./tpm/mod.ts";
 import { VERSION } from "./version.ts";
 
@@ -88,6 +91,20 @@ async function openLogs(
   return { imaList, bootLog };
 }
 
+/** The mount for secrets, made the agent's own before it drops root. */
+async function openSecretPlace(
+  { keylimeDir, payload, runAs }: AgentConfig,
+  log: Log,
+): Promise<SecurePlace> {
+  const [uid, gid] = [Deno.uid() ?? 0, Deno.gid() ?? 0];
+  return await openSecureMount({
+    path: `${keylimeDir}/secure`,
+    size: payload.secureSize,
+    owner: runAs === undefined ? { uid, gid } : idsOf(runAs),
+    uid,
+  }, log);
+}
+
 /** Serves until `stop`; throws if the agent cannot start or go on. */
 async function run(
   config: AgentConfig,
@@ -99,6 +116,7 @@ async function run(
   const { imaList, bootLog } = await openLogs(config, log);
   opened.use(imaList);
   opened.use(bootLog);
+  const place = await openSecretPlace(config, log);
   if (config.runAs !== undefined) dropPrivileges(config.runAs);
   log.info(
     `Starting server with API versions: ${config.apiVersions.join(", ")}`,
@@ -118,8 +136,32 @@ async function run(
     bootLog,
     log,
   });
+  const revocations = opened.use(
+    await Revocations.open({
+      config: config.revocation,
+      keylimeDir: config.keylimeDir,
+      log,
+      signal: stop,
+    }),
+  );
+  const keys = opened.use(
+    await PayloadService.open({
+      config: config.payload,
+      uuid: identity.uuid,
+      privateKey: server.payloadKey,
+      place,
+      onDelivered: () => revocations.reload(),
+      log,
+    }),
+  );
   const running = await startServer({
-    app: createApp({ attester, apiVersions: config.apiVersions, log }),
+    app: createApp({
+      attester,
+      keys,
+      revocations,
+      apiVersions: config.apiVersions,
+      log,
+    }),
     listen: config.listen,
     tls: server.tls === undefined ? { kind: "plaintext" } : {
       kind: "mtls",

@@ -9,9 +9,12 @@ import type { AgentConfig } from "../config/agent_config.ts";
 import type { Log } from "../log/log.ts";
 import {
   flushLeftovers,
+  PcrBankError,
   readIdentity,
   readPcrs,
   type Tpm,
+  type TpmHash,
+  type TpmIdentity,
   type TransientObject,
 } from "../tpm/mod.ts";
 import { agentId } from "./agent_id.ts";
@@ -34,8 +37,8 @@ export interface Identity extends AsyncDisposable {
 /**
  * Opens the keys and finds the id.
  *
- * @throws PcrBankError if the TPM has no PCR bank of the configured hash: no
- * quote could ever succeed
+ * @throws Error if the TPM has no PCR bank of the configured hash: no quote
+ * could ever succeed
  */
 export async function openIdentity(
   tpm: Tpm,
@@ -46,7 +49,7 @@ export async function openIdentity(
   const nvBufferMax = await inspect(tpm, log);
   const { encryptionAlg, signingAlg, hashAlg, ekHandle, ownerPassword } =
     config.tpm;
-  await readPcrs(tpm, hashAlg, [0]);
+  await requireBank(tpm, hashAlg);
   const ek = opened.use(
     await EndorsementKey.open(tpm, {
       keyType: encryptionAlg,
@@ -85,9 +88,36 @@ export async function openIdentity(
   };
 }
 
+async function requireBank(tpm: Tpm, hash: TpmHash): Promise<void> {
+  try {
+    await readPcrs(tpm, hash, [0]);
+  } catch (error) {
+    if (!(error instanceof PcrBankError)) throw error;
+    throw new Error(
+      `Option "tpm_hash_alg" is "${hash}", but this TPM has no such PCR bank; ` +
+        "set the option to one that `tpm2_getcap pcrs` shows, or have the " +
+        "firmware or tpm2_pcrallocate allocate it",
+      { cause: error },
+    );
+  }
+}
+
+/** The first question to a TPM, which shows whether it is one. */
+async function identify(tpm: Tpm): Promise<TpmIdentity> {
+  try {
+    return await readIdentity(tpm);
+  } catch (cause) {
+    throw new Error(
+      `What answers at ${tpm.target} is no TPM 2.0 that works; check ` +
+        "environment variable TCTI and the firmware's settings",
+      { cause },
+    );
+  }
+}
+
 /** Looks at the TPM and returns what one TPM2_NV_Read gives, in bytes. */
 async function inspect(tpm: Tpm, log: Log): Promise<number> {
-  const { manufacturer, vendor, nvBufferMax } = await readIdentity(tpm);
+  const { manufacturer, vendor, nvBufferMax } = await identify(tpm);
   log.info(`TPM ${manufacturer} "${vendor}" at ${tpm.target}`);
   if (vendor.includes("SW")) {
     log.warn(

@@ -82,6 +82,18 @@ function lookUp(
 }
 
 /**
+ * The user and group numbers of `account`.
+ *
+ * @throws PrivilegeError if it does not exist
+ */
+export function idsOf(
+  account: Account,
+): { readonly uid: number; readonly gid: number } {
+  using library = openLibc();
+  return lookUp(library.symbols, account);
+}
+
+/**
  * Becomes `account` for good: groups first, then group, then user, and makes
  * sure that there is no way back.
  *

@@ -5,12 +5,14 @@
  */
 
 import type { AgentConfig, RegistrarConfig } from "../config/agent_config.ts";
+import { decodeCertificates } from "../crypto/pem.ts";
 import type { Log } from "../log/log.ts";
 import { encode, type Tpm, TPM2B_PUBLIC } from "../tpm/mod.ts";
 import { activate } from "./credential.ts";
 import type { Identity } from "./identity.ts";
 import { RegistrarClient } from "./registrar_client.ts";
-import { register, type RegistrationData } from "./registration.ts";
+import type { RegistrationData } from "./registrar_dialogue.ts";
+import { register } from "./registration.ts";
 import type { ServerIdentity } from "./server_identity.ts";
 
 /** What {@linkcode registerAgent} needs. */
@@ -72,13 +74,19 @@ async function clientOf(
   { ip, port, tls }: RegistrarConfig,
 ): Promise<RegistrarClient> {
   if (tls.kind === "plaintext") return new RegistrarClient({ ip, port });
+  const ca = await readAuthorities(tls.caCertificate);
+  return new RegistrarClient({ ip, port: tls.port, ca });
+}
+
+async function readAuthorities(path: string): Promise<string> {
   try {
-    const ca = await Deno.readTextFile(tls.caCertificate);
-    return new RegistrarClient({ ip, port: tls.port, ca });
-  } catch (error) {
+    const text = await Deno.readTextFile(path);
+    if (decodeCertificates(text).length > 0) return text;
+    throw new Error("it holds no PEM certificate");
+  } catch (cause) {
     throw new Error(
-      `Option "registrar_tls_ca_cert" names ${tls.caCertificate}, which cannot be read`,
-      { cause: error },
+      `Option "registrar_tls_ca_cert" names ${path}, which cannot be used`,
+      { cause },
     );
   }
 }

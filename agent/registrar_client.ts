@@ -16,7 +16,7 @@ import { quoted } from "../log/log.ts";
 
 /** The registrar's answers are a few kilobytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** Longest silence of the registrar. */
+/** For a whole exchange, unless told. */
 const TIMEOUT_MS = 30_000;
 
 /** Where the registrar is. */
@@ -41,7 +41,7 @@ export interface RegistrarAnswer {
   readonly retryAfterMs: number | undefined;
 }
 
-/** The registrar could not be asked, or did not answer. */
+/** The registrar could not be asked, or gave no answer of its kind. */
 export class RegistrarUnreachableError extends Error {
   /** The class's name, also after bundling. */
   override readonly name = "RegistrarUnreachableError";
@@ -60,30 +60,44 @@ export interface RegistrarRequest {
 /** Asks the registrar at `address`. */
 export class RegistrarClient {
   readonly #address: RegistrarAddress;
+  readonly #timeoutMs: number;
 
-  /** A client of the registrar at `address`. */
-  constructor(address: RegistrarAddress) {
+  /**
+   * A client of the registrar at `address`, which gives up an exchange that
+   * takes longer than `timeoutMs` in all.
+   */
+  constructor(
+    address: RegistrarAddress,
+    { timeoutMs = TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+  ) {
     this.#address = address;
+    this.#timeoutMs = timeoutMs;
   }
 
-  /** What is asked, for messages: `http://10.0.0.1:8890`. */
+  /** Whom it connects to: `10.0.0.1:8890`. */
+  get peer(): string {
+    const { ip, port } = this.#address;
+    return `${urlHost(ip)}:${port}`;
+  }
+
+  /** What it asks, for messages: `http://10.0.0.1:8890`. */
   get url(): string {
-    const { ip, port, ca } = this.#address;
-    return `${ca === undefined ? "http" : "https"}://${urlHost(ip)}:${port}`;
+    const scheme = this.#address.ca === undefined ? "http" : "https";
+    return `${scheme}://${this.peer}`;
   }
 
   /**
    * Sends `request` and returns the answer, whatever its status.
    *
-   * @throws RegistrarUnreachableError if there is none, or none in JSON
+   * @throws RegistrarUnreachableError if there is none, or none of a registrar
    */
   async send(
     request: RegistrarRequest,
     signal: AbortSignal,
   ): Promise<RegistrarAnswer> {
+    let exchanged: { response: IncomingMessage; text: string };
     try {
-      const answer = await this.#exchange(request, signal);
-      return parseAnswer(answer.response, answer.text);
+      exchanged = await this.#exchange(request, signal);
     } catch (error) {
       signal.throwIfAborted();
       throw new RegistrarUnreachableError(
@@ -91,9 +105,15 @@ export class RegistrarClient {
         { cause: error },
       );
     }
+    const answer = parseAnswer(exchanged.response, exchanged.text);
+    if (answer !== undefined) return answer;
+    throw new RegistrarUnreachableError(
+      `What answers at ${this.url} is no Keylime registrar; check options ` +
+        '"registrar_ip" and "registrar_port"',
+    );
   }
 
-  #exchange(
+  async #exchange(
     { method, path, body }: RegistrarRequest,
     signal: AbortSignal,
   ): Promise<{ response: IncomingMessage; text: string }> {
@@ -106,7 +126,6 @@ export class RegistrarClient {
       path,
       signal,
       agent: false,
-      timeout: TIMEOUT_MS,
       headers: {
         // The registrar refuses a GET that names a content type.
         ...(text === undefined ? {} : {
@@ -118,22 +137,27 @@ export class RegistrarClient {
         "X-Request-ID": crypto.randomUUID().slice(0, 6),
       },
     };
-    return new Promise((resolve, reject) => {
-      const onResponse = (response: IncomingMessage): void => {
-        readAnswer(response).then(
-          (text) => resolve({ response, text }),
-          reject,
-        );
-      };
-      const request: ClientRequest = ca === undefined
-        ? httpRequest(options, onResponse)
-        : httpsRequest({ ...options, ca, minVersion: "TLSv1.2" }, onResponse);
-      request.on("timeout", () => {
-        request.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} seconds`));
-      });
-      request.on("error", reject);
+    const head = Promise.withResolvers<IncomingMessage>();
+    const request: ClientRequest = ca === undefined
+      ? httpRequest(options, head.resolve)
+      : httpsRequest({ ...options, ca, minVersion: "TLSv1.2" }, head.resolve);
+    request.on("error", head.reject);
+    const seconds = this.#timeoutMs / 1000;
+    const late = new Error(`no whole answer in ${seconds} seconds`);
+    let isLate = false;
+    const deadline = setTimeout(() => {
+      isLate = true;
+      request.destroy(late);
+    }, this.#timeoutMs);
+    try {
       request.end(text);
-    });
+      const response = await head.promise;
+      return { response, text: await readAnswer(response) };
+    } catch (error) {
+      throw isLate ? late : error;
+    } finally {
+      clearTimeout(deadline);
+    }
   }
 }
 
@@ -153,13 +177,15 @@ async function readAnswer(response: IncomingMessage): Promise<string> {
   );
 }
 
-function parseAnswer(response: IncomingMessage, text: string): RegistrarAnswer {
+/** The answer, or undefined if no registrar can have given it. */
+function parseAnswer(
+  response: IncomingMessage,
+  text: string,
+): RegistrarAnswer | undefined {
   const status = response.statusCode ?? 0;
   const retryAfterMs = retryAfter(response.headers["retry-after"]);
   const envelope = recordOf(parsedJson(text));
-  if (envelope === undefined && status === 200) {
-    throw new Error("the answer is not a JSON object");
-  }
+  if (envelope === undefined && status === 200) return undefined;
   const reason = envelope?.["status"];
   return {
     status,
@@ -191,6 +217,7 @@ function recordOf(
 function retryAfter(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
-  const date = Date.parse(header);
+  // Date.parse() alone makes a date of many things that are none.
+  const date = header.endsWith(" GMT") ? Date.parse(header) : NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
 }

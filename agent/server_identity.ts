@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { KeyObject } from "node:crypto";
 import type { AgentConfig } from "../config/agent_config.ts";
 import {
   loadOrCreatePayloadKey,
@@ -20,6 +21,8 @@ import type { Log } from "../log/log.ts";
 
 /** What the agent's server is known by. */
 export interface ServerIdentity {
+  /** The private half of the payload key. */
+  readonly payloadKey: KeyObject;
   /** SubjectPublicKeyInfo of the payload key in PEM: bound into every quote. */
   readonly payloadPublicKey: string;
   /** Key and certificate in PEM; undefined if mutual TLS is off. */
@@ -47,7 +50,12 @@ export async function openServerIdentity(
       "mTLS disabled: anybody who reaches the agent can ask for quotes, and " +
         "nobody can tell who asks",
     );
-    return { payloadPublicKey, tls: undefined, trustedClientCa: [] };
+    return {
+      payloadKey: payloadKey.key,
+      payloadPublicKey,
+      tls: undefined,
+      trustedClientCa: [],
+    };
   }
   const serverKey = await loadOrCreateServerKey(config.serverKey);
   tellKey(serverKey, config.serverKey.path, log);
@@ -60,6 +68,7 @@ export async function openServerIdentity(
   });
   tellCertificate(certificate, config.serverCertificate, log);
   return {
+    payloadKey: payloadKey.key,
     payloadPublicKey,
     tls: {
       key: serverKey.key.export({ type: "pkcs8", format: "pem" }).toString(),

@@ -9,6 +9,8 @@
 import { Hono } from "hono";
 import type { Attester } from "../agent/attester.ts";
 import { describe, type Log, quoted } from "../log/log.ts";
+import type { RevocationReceiver } from "../revocation/revocation.ts";
+import type { KeyReceiver } from "../payload/service.ts";
 import { answerTo, ApiError } from "./errors.ts";
 import { agentScope } from "./routes/agent.ts";
 import { keysScope } from "./routes/keys.ts";
@@ -23,6 +25,10 @@ import { reaches } from "./versions.ts";
 export interface AppOptions {
   /** The agent that answers. */
   readonly attester: Attester;
+  /** What receives payload keys. */
+  readonly keys: KeyReceiver;
+  /** Who takes revocations. */
+  readonly revocations: RevocationReceiver;
   /** Versions to serve: at least one, oldest first. */
   readonly apiVersions: readonly ApiVersion[];
   /** Each request goes here at debug, refusals at warn, failures at error. */
@@ -35,7 +41,7 @@ export interface AppOptions {
  * @throws {RangeError} if `apiVersions` is empty
  */
 export function createApp(
-  { attester, apiVersions, log }: AppOptions,
+  { attester, keys, revocations, apiVersions, log }: AppOptions,
 ): Hono<ApiEnvironment> {
   if (apiVersions.length === 0) {
     throw new RangeError("No API version to serve: expected at least one");
@@ -49,8 +55,8 @@ export function createApp(
   });
   for (const version of apiVersions) {
     const prefix = `/v${version}`;
-    mount(app, prefix, keysScope(attester));
-    mount(app, prefix, notificationsScope());
+    mount(app, prefix, keysScope(attester, keys));
+    mount(app, prefix, notificationsScope(revocations));
     mount(app, prefix, quotesScope(attester, version));
     if (reaches(version, "2.2")) {
       mount(app, prefix, agentScope(attester, version));

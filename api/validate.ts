@@ -1,6 +1,6 @@
 /**
  * Query strings from the network, turned into typed requests. Every check of
- * contract sections 5.6 and 5.7 is here, in the contract's order and words.
+ * contract sections 5.6 to 5.8 is here, in the contract's order and words.
  *
  * @module
  */
@@ -92,6 +92,27 @@ export function parseIntegrityQuery(query: URLSearchParams): IntegrityQuery {
     imaEntry: parseEntry(query.get("ima_ml_entry")),
     partial: partial === "1",
   };
+}
+
+/**
+ * The challenge in the query string of GET `keys/verify`: alphanumeric, of any
+ * length (contract section 5.8).
+ *
+ * @throws {ApiError} 400, on the first check that fails
+ */
+export function parseVerifyQuery(
+  query: URLSearchParams,
+): { readonly challenge: string } {
+  refuseRepeated(query, ["challenge"]);
+  const challenge = required(query, "challenge");
+  if (challenge === "") throw new ApiError(400, "No challenge provided.");
+  if (!ALPHANUMERIC.test(challenge)) {
+    throw badRequest(
+      "Parameters should be strictly alphanumeric",
+      echo(challenge),
+    );
+  }
+  return { challenge };
 }
 
 function parseMask(text: string): number {

@@ -78,6 +78,8 @@ export interface PayloadConfig {
   readonly archives: "extract" | "keep";
   /** The script under `secure/unzipped` to run, if any. */
   readonly script: string | undefined;
+  /** Milliseconds after which the script is ended; 0 for no limit. */
+  readonly scriptTimeLimitMs: number;
 }
 
 /** How revocations arrive and what they start. Contract section 9. */
@@ -94,6 +96,8 @@ export interface RevocationConfig {
   readonly actionsDir: string | undefined;
   /** Whether actions that came with a payload may run. */
   readonly payloadActions: "allowed" | "refused";
+  /** Milliseconds after which an action is ended; 0 for no limit. */
+  readonly actionTimeLimitMs: number;
 }
 
 /** A device identity key: where it is and what certifies it. */

@@ -14,15 +14,15 @@
  *   where "ignored" is not the whole story.
  * - `unbuilt`: it belongs to a function that this agent does not have yet.
  *   `whenSet` says what happens to an administrator who sets it: the agent
- *   refuses to start or warns with `note`, or stays silent because another
- *   option, the switch of the same function, answers already.
+ *   refuses to start with `note`, or stays silent because another option, the
+ *   switch of the same function, answers already.
  */
 export type Status =
   | { readonly kind: "used" }
   | { readonly kind: "push"; readonly note?: string }
   | {
     readonly kind: "unbuilt";
-    readonly whenSet: "refuse" | "warn" | "silent";
+    readonly whenSet: "refuse" | "silent";
     readonly note: string;
   };
 
@@ -179,7 +179,7 @@ export function push(note?: string): { readonly status: Status } {
 
 /** Declares that an option belongs to a function not built yet. */
 export function unbuilt(
-  whenSet: "refuse" | "warn" | "silent",
+  whenSet: "refuse" | "silent",
   note: string,
 ): { readonly status: Status } {
   return { status: { kind: "unbuilt", whenSet, note } };

@@ -25,16 +25,14 @@ import {
 /** Delays are u64 upstream; beyond this a number is no longer exact. */
 const DELAY_MAX = Number.MAX_SAFE_INTEGER;
 
+/** Seconds that a timer can count, which is 24 days. */
+const TIMEOUT_MAX = 2_147_483;
+
 const CV_CA = "cv_ca/cacert.crt";
 
 const NO_DEVICE_IDENTITY = "proving a device identity is not built yet";
 
 const DEVICE_IDENTITY = unbuilt("silent", NO_DEVICE_IDENTITY);
-
-const ZEROMQ = unbuilt(
-  "silent",
-  "listening for revocations over ZeroMQ is not built yet",
-);
 
 /** The options of table `[agent]`, by name, in the order of the manual. */
 export const OPTIONS = {
@@ -167,6 +165,11 @@ export const OPTIONS = {
     "autorun.sh",
     "Script of the payload to run once it is unpacked; empty for none",
   ),
+  payload_script_timeout: integer(
+    600,
+    "Seconds after which `payload_script` is ended; 0 for no limit",
+    { max: TIMEOUT_MAX },
+  ),
   enable_insecure_payload: flag(
     false,
     "Whether to accept payloads although `enable_agent_mtls` is off",
@@ -188,23 +191,22 @@ export const OPTIONS = {
     true,
     "Whether actions delivered with the payload may run too",
   ),
+  revocation_action_timeout: integer(
+    600,
+    "Seconds after which a revocation action is ended; 0 for no limit",
+    { max: TIMEOUT_MAX },
+  ),
   enable_revocation_notifications: flag(
     false,
-    "Whether to listen for revocations over ZeroMQ",
-    unbuilt(
-      "warn",
-      "listening for revocations over ZeroMQ is not built yet; they are accepted over the REST API only",
-    ),
+    "Whether to listen for revocations over ZeroMQ, too",
   ),
   revocation_notification_ip: text(
     "127.0.0.1",
     "Address or host name of the ZeroMQ revocation notifier",
-    ZEROMQ,
   ),
   revocation_notification_port: port(
     8992,
     "Port of the ZeroMQ revocation notifier",
-    ZEROMQ,
   ),
 
   enable_iak_idevid: flag(

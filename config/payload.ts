@@ -30,6 +30,7 @@ export function payloadConfig(resolution: Resolution): PayloadConfig {
     fileName: fileName(settings.dec_payload_file, resolution),
     archives: settings.extract_payload_zip.value ? "extract" : "keep",
     script: script === "" ? undefined : script,
+    scriptTimeLimitMs: settings.payload_script_timeout.value * 1_000,
   };
 }
 
@@ -74,7 +75,7 @@ function fileName(setting: Setting<string>, { warn }: Resolution): string {
  *
  * @param isDirectory whether a setting's path is that of a directory
  * @throws {ConfigError} when notifications are asked for without a
- * certificate or a directory
+ * certificate or a directory, or an action is not named by its file name
  */
 export async function revocationConfig(
   resolution: Resolution,
@@ -90,12 +91,25 @@ export async function revocationConfig(
       ? await zeromq(resolution, isDirectory)
       : { kind: "rest" },
     certificate: pathOf("revocation_cert", resolution),
-    actions: namesIn(settings.revocation_actions),
+    actions: actionNames(settings.revocation_actions),
     actionsDir: actionsDir.value === "" ? undefined : actionsDir.value,
     payloadActions: settings.allow_payload_revocation_actions.value
       ? "allowed"
       : "refused",
+    actionTimeLimitMs: settings.revocation_action_timeout.value * 1_000,
   };
+}
+
+/** Names alone, for all actions are in one directory. */
+function actionNames(setting: Setting<string>): readonly string[] {
+  const names = namesIn(setting);
+  if (names.every((name) => !/[/\0]/.test(name) && !/^\.{1,2}$/.test(name))) {
+    return names;
+  }
+  throw refusal(
+    setting,
+    'names of files in "revocation_actions_dir", without a directory',
+  );
 }
 
 async function zeromq(

@@ -24,8 +24,6 @@ export function checkStatus({ settings, warn }: Resolution): void {
     if (status.kind === "push") {
       const note = status.note === undefined ? "" : `; ${status.note}`;
       warn(`${subject} is only used in push mode, so it is ignored${note}`);
-    } else if (status.whenSet === "warn") {
-      warn(`${subject} has no effect: ${status.note}`);
     } else if (status.whenSet === "refuse") {
       throw refusal(setting, String(optionOf(name).default), {
         why: `but ${status.note}`,

@@ -27,6 +27,11 @@ export const ACTION_LIST = "action_list";
 /** Most bytes of an action list that are read. */
 const ACTION_LIST_MAX = 65_536;
 
+/** What tools look for in the log of an agent without mTLS. */
+const REFUSED =
+  "agent mTLS is disabled, and unless 'enable_insecure_payload' is set to " +
+  "'True', payloads cannot be deployed";
+
 /** A payload with the key to it. */
 export interface SealedPayload {
   /** The key, which the delivery wipes. */
@@ -67,13 +72,19 @@ export class PayloadDelivery implements AsyncDisposable {
 
   /** Ready to deliver, with nothing left of interrupted deliveries. */
   static async open(options: DeliveryOptions): Promise<PayloadDelivery> {
-    if (options.place.kind === "ready") {
+    const { config, place, log } = options;
+    if (config.deployment === "refused") {
+      log.warn(REFUSED);
+    } else if (place.kind === "unavailable") {
+      log.warn(
+        `Payloads will be refused, attestation goes on: ${place.reason}`,
+      );
+    }
+    if (place.kind === "ready") {
       try {
-        await new UnzippedDirectory(options.place.mount, options.log).tidy();
+        await new UnzippedDirectory(place.mount, log).tidy();
       } catch (error) {
-        options.log.error(
-          `Cannot remove what a delivery left: ${describe(error)}`,
-        );
+        log.error(`Cannot remove what a delivery left: ${describe(error)}`);
       }
     }
     return new PayloadDelivery(options);
@@ -128,12 +139,9 @@ export class PayloadDelivery implements AsyncDisposable {
     key: Secret,
     payload: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
-    const { config, place, onDelivered } = this.#options;
+    const { config, place } = this.#options;
     if (config.deployment === "refused") {
-      this.#log.warn(
-        "agent mTLS is disabled, and unless 'enable_insecure_payload' is set " +
-          "to 'True', payloads cannot be deployed",
-      );
+      this.#log.warn(REFUSED);
       return;
     }
     if (place.kind === "unavailable") {
@@ -143,16 +151,21 @@ export class PayloadDelivery implements AsyncDisposable {
     await place.mount.verify();
     const plain = await decryptPayload(payload, key);
     this.#log.debug("The payload is decrypted");
+    const isArchive = isZip(plain);
     const entries = await this.#entriesOf(plain, key, await unzipped.room());
     this.#log.debug("The payload is unpacked in memory");
     if (this.#isClosed) return;
     this.#script?.stop.abort();
     await this.#script?.ended;
-    await unzipped.replace(entries);
+    try {
+      await unzipped.replace(entries);
+    } finally {
+      for (const { content } of entries) content?.fill(0);
+    }
     this.#log.info(`The payload is in ${unzipped.path}`);
     await this.#makeActionsExecutable(unzipped);
-    await onDelivered();
-    await this.#startScript(unzipped, isZip(plain));
+    await this.#notify();
+    await this.#startScript(unzipped, isArchive);
   }
 
   /** All files of the delivery: key, payload, and what is in the payload. */
@@ -188,6 +201,14 @@ export class PayloadDelivery implements AsyncDisposable {
     return [...files, ...entries];
   }
 
+  async #notify(): Promise<void> {
+    try {
+      await this.#options.onDelivered();
+    } catch (error) {
+      this.#log.error(`After the delivery of a payload: ${describe(error)}`);
+    }
+  }
+
   /** Actions made by Python's `zipfile` have mode 0600, so this is needed. */
   async #makeActionsExecutable(unzipped: UnzippedDirectory): Promise<void> {
     let text: string;
@@ -195,7 +216,9 @@ export class PayloadDelivery implements AsyncDisposable {
       const path = join(unzipped.path, ACTION_LIST);
       const { size, isFile } = await Deno.lstat(path);
       if (!isFile || size > ACTION_LIST_MAX) {
-        throw new TypeError(`It is no file of at most ${ACTION_LIST_MAX} bytes`);
+        throw new TypeError(
+          `It is no file of at most ${ACTION_LIST_MAX} bytes`,
+        );
       }
       text = await Deno.readTextFile(path);
     } catch (error) {
@@ -230,8 +253,7 @@ export class PayloadDelivery implements AsyncDisposable {
     unzipped: UnzippedDirectory,
     isArchive: boolean,
   ): Promise<void> {
-    const { config: { script, archives, scriptTimeLimitMs }, onDelivered } =
-      this.#options;
+    const { script, archives, scriptTimeLimitMs } = this.#options.config;
     if (script === undefined || this.#isClosed) return;
     if (archives === "extract" && !isArchive) return;
     if (!await unzipped.makeExecutable(script)) {
@@ -249,9 +271,9 @@ export class PayloadDelivery implements AsyncDisposable {
         }, this.#log);
         if (stop.signal.aborted) return;
         await this.#makeActionsExecutable(unzipped);
-        await onDelivered();
+        await this.#notify();
       } catch (error) {
-        this.#log.error(`After the payload script: ${describe(error)}`);
+        this.#log.error(`Cannot run the payload script: ${describe(error)}`);
       } finally {
         this.#script = undefined;
       }

@@ -138,6 +138,11 @@ export class KeyShares {
     return undefined;
   }
 
+  /** Whether halves of both kinds wait and none fits another. */
+  get isMismatched(): boolean {
+    return this.#tenantShares.length > 0 && this.#verifierShares.length > 0;
+  }
+
   /**
    * Proof to the tenant that the key is here: HMAC-SHA384 of `challenge` under
    * it, in lower-case hexadecimal; undefined while there is no key.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { Log } from "../log/log.ts";
 import { PayloadError } from "./error.ts";
 import type { SecureMount } from "./secure_mount.ts";
@@ -101,9 +101,9 @@ export class UnzippedDirectory {
     this.#step("The old payload is removed");
   }
 
-  /** Makes the file `name` in it the owner's to execute; false without one. */
+  /** Makes the file `name` below it the owner's to execute; false without one. */
   async makeExecutable(name: string): Promise<boolean> {
-    if (name.includes("/") || name === "." || name === "..") return false;
+    if (isAbsolute(name) || name.split("/").includes("..")) return false;
     const path = join(this.path, name);
     const status = await Deno.lstat(path).catch(() => undefined);
     if (status === undefined || !status.isFile) return false;

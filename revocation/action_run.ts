@@ -26,8 +26,8 @@ export interface ActionRun {
   readonly signal: AbortSignal;
 }
 
-/** Longest part of a line of output that is logged. */
-const LINE_LIMIT = 1_000;
+/** Longest line of output that the log shows, in characters. */
+const LINE_LIMIT = 8_192;
 
 const ALPHANUMERICS =
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

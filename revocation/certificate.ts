@@ -17,6 +17,7 @@ const FILE_LIMIT = 1_048_576;
 export class RevocationCertificate {
   readonly #path: string;
   readonly #log: Log;
+  #pem: string | undefined;
   #key: KeyObject | undefined;
 
   private constructor(path: string, log: Log) {
@@ -61,10 +62,12 @@ export class RevocationCertificate {
         this.#log.debug(`No revocation certificate at "${this.#path}" yet`);
         return;
       }
+      if (pem === this.#pem) return;
       this.#key = revocationKey(pem);
+      this.#pem = pem;
       this.#log.info(`Loaded the revocation certificate "${this.#path}"`);
     } catch (error) {
-      this.#key = undefined;
+      this.#key = this.#pem = undefined;
       this.#log.error(
         `Cannot use the revocation certificate "${this.#path}", ` +
           `so every revocation will be dropped: ${describe(error)}`,

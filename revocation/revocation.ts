@@ -90,7 +90,7 @@ export class Revocations implements RevocationReceiver, AsyncDisposable {
   }
 
   /** Reads the certificate anew; to be called after each payload. */
-  async reloadCertificate(): Promise<void> {
+  async reload(): Promise<void> {
     await this.#certificate.reload();
   }
 

@@ -63,7 +63,7 @@ function firstKey(pem: string): KeyObject {
     if (der === undefined) throw new SyntaxError("No PEM certificate in it");
     return new X509Certificate(der).publicKey;
   } catch (cause) {
-    throw new RevocationError("certificate", "It holds no certificate", {
+    throw new RevocationError("certificate", "It holds no usable certificate", {
       cause,
     });
   }

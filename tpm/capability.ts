@@ -31,7 +31,16 @@ async function readProperties(
   return new Map(capabilityData.data.map((e) => [e.property, e.value]));
 }
 
-/** The handles that exist from `first` on, of the type of `first`. */
+/** What a TPM lists together: it has HMAC and policy sessions in one list. */
+function listOf(handle: number): string {
+  const type = handleType(handle);
+  return type === "policySession" ? "hmacSession" : type;
+}
+
+/**
+ * The handles that exist from `first` on, of the type of `first`; loaded
+ * sessions of either type from `FIRST_HANDLE.loadedSession` on.
+ */
 export async function readHandles(
   tpm: Executor,
   first: number,
@@ -44,8 +53,9 @@ export async function readHandles(
   if (capabilityData.capability !== "handles") {
     throw new CodecError("the answer is about another capability", 11);
   }
-  const type = handleType(first);
-  return capabilityData.data.filter((handle) => handleType(handle) === type);
+  return capabilityData.data.filter((handle) =>
+    listOf(handle) === listOf(first)
+  );
 }
 
 /** Who made a TPM. */

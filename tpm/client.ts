@@ -104,11 +104,11 @@ export class Tpm implements Executor, AsyncDisposable {
     const giveUp = (): void => reject(signal?.reason);
     signal?.addEventListener("abort", giveUp, { once: true });
     this.#turns.take(() => {
+      signal?.removeEventListener("abort", giveUp);
       if (this.#closing !== undefined) {
         throw new TransportError(`${this.target} is closed`);
       }
       signal?.throwIfAborted();
-      signal?.removeEventListener("abort", giveUp);
       return this.#lend(work);
     }).then(resolve, reject);
     return promise;

@@ -5,17 +5,20 @@
  */
 
 import type { Bytes } from "./codec/buffer.ts";
+import { CodecError } from "./codec/error.ts";
 import type { Executor } from "./commands/command.ts";
 import { NvRead, NvReadPublic } from "./commands/nv.ts";
 import { handleEntity, withPassword } from "./entity.ts";
 import { TpmError } from "./error.ts";
+import { formatHandle } from "./spec/handles.ts";
 
 /**
  * The contents of NV index `index`, read with the index's own empty auth, or
  * undefined if the index is not defined or was never written.
  *
  * @param chunk how much the TPM gives at once: TPM_PT_NV_BUFFER_MAX
- * @throws TpmError if it exists and cannot be read
+ * @throws TpmError if it exists and cannot be read; CodecError if the TPM gives
+ * more than there is, or nothing
  */
 export async function readNvIndex(
   tpm: Executor,
@@ -35,9 +38,12 @@ export async function readNvIndex(
         size: Math.min(chunk, contents.length - offset),
         offset,
       });
-      if (data.length === 0 || offset + data.length > contents.length) {
-        throw new RangeError(
-          `NV index gave ${data.length} bytes at offset ${offset} of ${contents.length}`,
+      const left = contents.length - offset;
+      if (data.length === 0 || data.length > left) {
+        throw new CodecError(
+          `NV index ${formatHandle(index)} gave ${data.length} bytes where ` +
+            `1 to ${left} were expected`,
+          offset,
         );
       }
       contents.set(data, offset);

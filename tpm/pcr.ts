@@ -38,7 +38,10 @@ export async function readPcrs(
       pcrSelectionIn: pcrSelection(hash, missing),
     });
     const read = selectedPcrs(pcrSelectionOut, hash);
-    if (read.length === 0 || read.length !== pcrValues.length) {
+    const isAnswer = read.length > 0 && read.length === pcrValues.length &&
+      read.every((index) => missing.includes(index)) &&
+      pcrValues.every((value) => value.length === DIGEST_SIZES[hash]);
+    if (!isAnswer) {
       throw new PcrBankError(
         `The TPM gives no ${hash} value of PCR ${missing.join(", ")}: ` +
           `is the ${hash} PCR bank allocated?`,

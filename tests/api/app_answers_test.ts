@@ -7,6 +7,8 @@ import {
 import { createApp } from "../../api/app.ts";
 import { API_VERSIONS } from "../../config/api_versions.ts";
 import { attesterWith, PUBLIC_KEY, recordingLog } from "./support/attester.ts";
+import { NO_KEYS } from "./support/keys.ts";
+import { NO_REVOCATIONS } from "./support/revocations.ts";
 
 interface Answer {
   readonly status: number;
@@ -21,6 +23,8 @@ async function get(
   const { log, lines } = recordingLog();
   const app = createApp({
     attester: attesterWith(changes),
+    keys: NO_KEYS,
+    revocations: NO_REVOCATIONS,
     apiVersions: API_VERSIONS,
     log,
   });
@@ -176,6 +180,8 @@ Deno.test("requests are logged at debug without their nonce, refusals at warn in
 Deno.test("16 requests at once get their own answers", async () => {
   const app = createApp({
     attester: attesterWith(),
+    keys: NO_KEYS,
+    revocations: NO_REVOCATIONS,
     apiVersions: API_VERSIONS,
     log: recordingLog().log,
   });

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createApp } from "../../api/app.ts";
 import { API_VERSIONS, type ApiVersion } from "../../config/api_versions.ts";
 import { attesterWith, recordingLog } from "./support/attester.ts";
+import { NO_KEYS } from "./support/keys.ts";
+import { NO_REVOCATIONS } from "./support/revocations.ts";
 
 const ALL = API_VERSIONS;
 
@@ -9,7 +11,13 @@ function appOf(apiVersions: readonly ApiVersion[]): ReturnType<
   typeof createApp
 > {
   const { log } = recordingLog();
-  return createApp({ attester: attesterWith(), apiVersions, log });
+  return createApp({
+    attester: attesterWith(),
+    keys: NO_KEYS,
+    revocations: NO_REVOCATIONS,
+    apiVersions,
+    log,
+  });
 }
 
 const error = (code: number, status: string): string =>

@@ -52,6 +52,7 @@ Deno.test("loadConfig() without any source gives upstream's defaults", async () 
       fileName: "decrypted_payload",
       archives: "extract",
       script: "autorun.sh",
+      scriptTimeLimitMs: 600_000,
     },
     revocation: {
       notifications: { kind: "rest" },
@@ -60,6 +61,7 @@ Deno.test("loadConfig() without any source gives upstream's defaults", async () 
       actions: [],
       actionsDir: "/usr/libexec/keylime",
       payloadActions: "allowed",
+      actionTimeLimitMs: 600_000,
     },
     iakIdevid: { kind: "disabled" },
     environment: [],

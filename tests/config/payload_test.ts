@@ -35,6 +35,7 @@ Deno.test("loadConfig() reads the options of payloads", async () => {
     'secure_size = "2m"',
     "extract_payload_zip = false",
     'payload_script = "run.sh"',
+    "payload_script_timeout = 90",
   );
   assert.deepEqual(payload, {
     deployment: "allowed",
@@ -43,7 +44,19 @@ Deno.test("loadConfig() reads the options of payloads", async () => {
     fileName: "p",
     archives: "keep",
     script: "run.sh",
+    scriptTimeLimitMs: 90_000,
   });
+});
+
+Deno.test("loadConfig() bounds the time limit of payload scripts", async (t) => {
+  assert.equal(
+    (await loadQuietly("payload_script_timeout = 0")).payload.scriptTimeLimitMs,
+    0,
+  );
+  await refuses(t, [
+    ["payload_script_timeout = -1", /from 0 to 2147483$/],
+    ["payload_script_timeout = 2147484", /from 0 to 2147483$/],
+  ]);
 });
 
 Deno.test("loadConfig() refuses payload options that reach elsewhere", async (t) => {
@@ -68,6 +81,7 @@ Deno.test("loadConfig() reads the options of revocations", async () => {
     'revocation_actions = "a, b"',
     'revocation_actions_dir = ""',
     'allow_payload_revocation_actions = "no"',
+    "revocation_action_timeout = 90",
   );
   assert.deepEqual(revocation, {
     notifications: { kind: "rest" },
@@ -75,10 +89,11 @@ Deno.test("loadConfig() reads the options of revocations", async () => {
     actions: ["a", "b"],
     actionsDir: undefined,
     payloadActions: "refused",
+    actionTimeLimitMs: 90_000,
   });
 });
 
-Deno.test("loadConfig() warns that ZeroMQ is not built yet", async () => {
+Deno.test("loadConfig() reads where revocations come from over ZeroMQ", async () => {
   await using root = await rootWith(
     UUID,
     "enable_revocation_notifications = true",
@@ -91,8 +106,16 @@ Deno.test("loadConfig() warns that ZeroMQ is not built yet", async () => {
     ip: "192.0.2.1",
     port: 8992,
   });
-  assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? "", /ZeroMQ is not built yet; .*REST API only$/);
+  assert.deepEqual(warnings, []);
+});
+
+Deno.test("loadConfig() refuses revocation actions named by a path", async (t) => {
+  const wanted = /names of files in "revocation_actions_dir", without a dir/;
+  await refuses(t, [
+    ['revocation_actions = "/usr/bin/true"', wanted],
+    ['revocation_actions = "a, ../b"', wanted],
+    ['revocation_actions = ".."', wanted],
+  ]);
 });
 
 Deno.test("loadConfig() refuses notifications without what they need", async (t) => {
@@ -109,9 +132,9 @@ Deno.test("loadConfig() warns of notifications without a directory of actions", 
     "enable_revocation_notifications = true",
     'revocation_actions_dir = "/none"',
   );
-  assert.equal(warnings.length, 2);
+  assert.equal(warnings.length, 1);
   assert.match(
-    warnings[1] ?? "",
+    warnings[0] ?? "",
     /"revocation_actions_dir" is "\/none", which/,
   );
 });

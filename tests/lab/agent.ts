@@ -15,13 +15,14 @@ import { waitFor } from "./wait.ts";
 const MAIN = fromFileUrl(new URL("../../main.ts", import.meta.url));
 const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
 
-/** The agent, run from its source with the permissions it is shipped with. */
-const PROGRAM = [
+/**
+ * The agent, run from its source with the permissions it is shipped with: all,
+ * for Deno 2.9.6 lets no program with less read /dev, /proc and /sys.
+ */
+export const PROGRAM = [
   Deno.execPath(),
   "run",
-  ...["--no-prompt", "--cached-only", "--frozen", "--config", CONFIG],
-  ...["--allow-read", "--allow-write", "--allow-net", "--allow-env"],
-  ...["--allow-sys=uid", "--allow-ffi"],
+  ...["-A", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG],
   MAIN,
 ];
 

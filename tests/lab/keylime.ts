@@ -169,6 +169,17 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   /**
+   * Encrypts `file` as an administrator does ahead of `-k` and `-p`: leaves
+   * `content_keys.txt` and `content_payload.txt` in `directory`.
+   */
+  async encryptUserData(file: string, directory: string): Promise<void> {
+    await runOk([`${this.#tools.keylimeBin}/keylime_userdata_encrypt`, file], {
+      env: this.#env,
+      cwd: directory,
+    });
+  }
+
+  /**
    * What the tenant's command `-c cvstatus`, `status` or `regstatus` says of
    * an agent, or undefined when it ends in failure.
    */

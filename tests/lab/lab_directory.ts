@@ -36,6 +36,20 @@ export class LabDirectory implements AsyncDisposable {
       Deno.stderr.writeSync(new TextEncoder().encode(line));
       return;
     }
+    for (const point of mountsBelow(this.root)) await unmount(point);
     await Deno.remove(this.root, { recursive: true });
   }
+}
+
+/** What agents have mounted below `root`, the last one first. */
+function mountsBelow(root: string): string[] {
+  return Deno.readTextFileSync("/proc/self/mountinfo").split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${root}/`))
+    .reverse();
+}
+
+/** Lazily: a file that somebody still has open must not keep it. */
+async function unmount(point: string): Promise<void> {
+  await new Deno.Command("umount", { args: ["--lazy", point] }).output();
 }

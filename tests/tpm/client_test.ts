@@ -291,6 +291,12 @@ Deno.test("a response without its handle is refused", async () => {
   await assert.rejects(tpm.execute(ContextLoad, { context }), CodecError);
 });
 
+Deno.test("a client is reached through what its transport says", async () => {
+  await using tpm = new Tpm(honestTpm());
+  assert.equal(tpm.target, "a scripted TPM");
+  assert.equal(tpm.hasResourceManager, false);
+});
+
 Deno.test("input that no command can carry is never sent", async () => {
   const transport = honestTpm();
   await using tpm = new Tpm(transport);

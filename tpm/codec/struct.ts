@@ -58,7 +58,8 @@ export function struct<const F extends Fields>(
   };
 }
 
-type Flat<T> = { [K in keyof T]: T[K] };
+/** An intersection as one object type, for readable messages and hovers. */
+export type Flat<T> = { [K in keyof T]: T[K] };
 
 /**
  * The value of a {@linkcode tagged} structure: one member per arm, with the

@@ -69,7 +69,9 @@ export interface Executor {
   ): Promise<Out>;
 }
 
-type ResponseHandle<RH> = RH extends string ? { readonly [K in RH]: number }
+/** The handle in a response, under the name that its command gives it. */
+export type ResponseHandle<RH> = RH extends string
+  ? { readonly [K in RH]: number }
   : unknown;
 
 function isSized(codec: SomeCodec | undefined): boolean {

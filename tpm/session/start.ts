@@ -46,6 +46,7 @@ const NO_CIPHER: SessionCipher = { algorithm: "null" };
 /** A session that leaves the TPM when it is disposed of. */
 export class OpenSession extends AuthSession implements AsyncDisposable {
   readonly #tpm: Executor;
+  #isFlushed = false;
 
   /** `session` on `tpm`. */
   constructor(
@@ -56,9 +57,14 @@ export class OpenSession extends AuthSession implements AsyncDisposable {
     this.#tpm = tpm;
   }
 
-  /** Flushes the session unless its last command has ended it. */
+  override get isOpen(): boolean {
+    return super.isOpen && !this.#isFlushed;
+  }
+
+  /** Flushes the session, once, unless its last command has ended it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.isOpen) return;
+    this.#isFlushed = true;
     await this.#tpm.execute(FlushContext, { flushHandle: this.handle });
   }
 }

@@ -26,30 +26,37 @@ export class BareTpm implements AsyncDisposable {
   readonly tpm: Tpm;
   /** Part 3 names of the answered commands, in order. */
   readonly commands: string[] = [];
-  /** A directory for the test's files. */
-  readonly directory: string;
-  readonly #opened: AsyncDisposableStack;
+  readonly #place: LabDirectory;
+  #swtpm: Swtpm;
 
-  private constructor(
-    mux: TpmMux,
-    directory: string,
-    opened: AsyncDisposableStack,
-  ) {
-    this.mux = mux;
-    this.directory = directory;
-    this.#opened = opened;
-    this.tpm = opened.use(this.client());
+  private constructor(place: LabDirectory, swtpm: Swtpm) {
+    this.#place = place;
+    this.#swtpm = swtpm;
+    this.mux = TpmMux.listen(swtpm.address);
+    this.tpm = this.client();
   }
 
   /** Makes one and powers it. */
   static async make(): Promise<BareTpm> {
-    await using opened = new AsyncDisposableStack();
-    const { root } = opened.use(await LabDirectory.make());
-    const stateDirectory = `${root}/tpm`;
+    const place = await LabDirectory.make();
+    const stateDirectory = place.path("tpm");
     await Deno.mkdir(stateDirectory);
-    const swtpm = opened.use(await Swtpm.start({ stateDirectory }));
-    const mux = opened.use(TpmMux.listen(swtpm.address));
-    return new BareTpm(mux, root, opened.move());
+    return new BareTpm(place, await Swtpm.start({ stateDirectory }));
+  }
+
+  /** Switches it off and on again; clients stay connected. */
+  async restart(): Promise<void> {
+    await this.mux.replace(async () => {
+      await this.#swtpm.stop();
+      const stateDirectory = this.#place.path("tpm");
+      this.#swtpm = await Swtpm.start({ stateDirectory });
+      return this.#swtpm.address;
+    });
+  }
+
+  /** A directory for the test's files. */
+  get directory(): string {
+    return this.#place.root;
   }
 
   /** Another client of the same TPM, which its user disposes of. */
@@ -69,7 +76,7 @@ export class BareTpm implements AsyncDisposable {
 
   /** Path of `name` in the test's directory. */
   path(name: string): string {
-    return `${this.directory}/${name}`;
+    return this.#place.path(name);
   }
 
   /** Runs one of tpm2-tools and removes what it leaves behind. */
@@ -102,7 +109,10 @@ export class BareTpm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened.disposeAsync();
+    await this.tpm[Symbol.asyncDispose]();
+    await this.mux[Symbol.asyncDispose]();
+    await this.#swtpm.stop();
+    await this.#place[Symbol.asyncDispose]();
   }
 }
 

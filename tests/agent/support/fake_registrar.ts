@@ -59,11 +59,17 @@ export class FakeRegistrar implements AsyncDisposable {
   /** What it was asked, in order. */
   readonly requests: SeenRequest[] = [];
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #stop = new AbortController();
 
   private constructor(script: Script, port: number) {
     const played = new Map<string, number>();
     this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port, onListen: () => {} },
+      {
+        hostname: "127.0.0.1",
+        port,
+        onListen: () => {},
+        signal: this.#stop.signal,
+      },
       async (request) => {
         const { method, url, headers } = request;
         const path = new URL(url).pathname;
@@ -94,11 +100,12 @@ export class FakeRegistrar implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
+    this.#stop.abort();
+    await this.#server.finished;
   }
 }
 
-/** A signal that counts who listens to it. */
+/** A signal that knows who still listens to it. */
 export function watchedSignal(): {
   readonly signal: AbortSignal;
   readonly abort: () => void;
@@ -106,20 +113,23 @@ export function watchedSignal(): {
 } {
   const controller = new AbortController();
   const { signal } = controller;
-  let count = 0;
+  const present = new Map<unknown, boolean>();
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
   signal.addEventListener = (...args: Parameters<typeof add>): void => {
-    count++;
+    const [, listener, options] = args;
+    present.set(listener, typeof options === "object" && !!options.once);
     add(...args);
   };
   signal.removeEventListener = (...args: Parameters<typeof remove>): void => {
-    count--;
+    present.delete(args[1]);
     remove(...args);
   };
-  return {
-    signal,
-    abort: () => controller.abort(),
-    listeners: () => count,
+  const abort = (): void => {
+    controller.abort();
+    for (const [listener, isOnce] of present) {
+      if (isOnce) present.delete(listener);
+    }
   };
+  return { signal, abort, listeners: () => present.size };
 }

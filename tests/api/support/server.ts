@@ -12,6 +12,8 @@ import {
 } from "../../../api/server.ts";
 import { API_VERSIONS } from "../../../config/api_versions.ts";
 import { attesterWith, recordingLog } from "./attester.ts";
+import { NO_KEYS } from "./keys.ts";
+import { NO_REVOCATIONS } from "./revocations.ts";
 
 /** A server that closes at disposal. */
 export interface TestServer extends RunningServer, AsyncDisposable {
@@ -27,6 +29,8 @@ export async function serve(
   const server = await startServer({
     app: createApp({
       attester: attesterWith(),
+      keys: NO_KEYS,
+      revocations: NO_REVOCATIONS,
       apiVersions: API_VERSIONS,
       log,
     }),
