@@ -57,17 +57,22 @@ function readArguments(args: readonly string[]): void {
   }
 }
 
-/** Aborts on the first SIGINT or SIGTERM. */
+/**
+ * Aborts on the first SIGINT or SIGTERM. The next one ends the process at
+ * once: a TPM that hangs would keep it from stopping in order.
+ */
 function stopSignal(): AbortSignal & Disposable {
   const controller = new AbortController();
-  const stop = (): void => controller.abort();
   const signals = ["SIGINT", "SIGTERM"] as const;
+  const forget = (): void => {
+    for (const name of signals) Deno.removeSignalListener(name, stop);
+  };
+  const stop = (): void => {
+    forget();
+    controller.abort();
+  };
   for (const name of signals) Deno.addSignalListener(name, stop);
-  return Object.assign(controller.signal, {
-    [Symbol.dispose]: () => {
-      for (const name of signals) Deno.removeSignalListener(name, stop);
-    },
-  });
+  return Object.assign(controller.signal, { [Symbol.dispose]: forget });
 }
 
 /** Where the TPM is: `TCTI`, else the device that exists. */
@@ -105,7 +110,10 @@ async function openSecretPlace(
   }, log);
 }
 
-/** Serves until `stop`; throws if the agent cannot start or go on. */
+/**
+ * Serves until `stop`. Throws if the agent cannot start or go on, and the
+ * reason of `stop` if that comes before it is registered.
+ */
 async function run(
   config: AgentConfig,
   log: Log,
@@ -193,12 +201,12 @@ if (import.meta.main) {
     });
     config.environment.forEach((line) => log.debug(line));
     config.warnings.forEach((sentence) => log.warn(sentence));
-    await run(config, log, stop);
+    await run(config, log, stop).catch((error) => {
+      if (error !== stop.reason) throw error;
+    });
     log.info("Stopped");
   } catch (error) {
-    if (!stop.aborted) {
-      log.error(describe(error));
-      process.exitCode = 1;
-    }
+    log.error(describe(error));
+    process.exitCode = 1;
   }
 }

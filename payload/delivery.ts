@@ -42,11 +42,13 @@ export interface SealedPayload {
 
 /** What a delivery needs. */
 export interface DeliveryOptions {
+  /** What becomes of a payload. */
   readonly config: PayloadConfig;
   /** Where secrets may be written, if anywhere. */
   readonly place: SecurePlace;
   /** Called when new files are in place, and once more after the script. */
   readonly onDelivered: () => void | Promise<void>;
+  /** Each step at debug, what an administrator wants to know above. */
   readonly log: Log;
 }
 

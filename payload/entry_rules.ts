@@ -42,9 +42,13 @@ export interface EntryHeader {
   readonly rawFilename: Uint8Array;
   /** Whether any part of its header says that it is a directory. */
   readonly directory: boolean;
+  /** Whether a password would be needed. */
   readonly encrypted: boolean;
+  /** 0 is stored, 8 is deflated. */
   readonly compressionMethod: number;
+  /** Bytes in the archive. */
   readonly compressedSize: number;
+  /** Bytes once it is unpacked. */
   readonly uncompressedSize: number;
   /** Type and permissions, 0 for none. */
   readonly mode: number;
@@ -56,6 +60,7 @@ export interface EntryHeader {
 export interface CheckedEntry {
   /** Path below the directory: no empty part, no `.`, no `..`. */
   readonly path: string;
+  /** Whether it is a directory, otherwise it is a file. */
   readonly isDirectory: boolean;
   /** Permissions, for the owner alone. */
   readonly mode: number;
@@ -169,7 +174,11 @@ export class TakenNames {
   readonly #directories = new Set<string>();
   readonly #listed = new Set<string>();
 
-  /** @param reserved names that no entry may have */
+  /**
+   * Begins with the names that the agent writes itself.
+   *
+   * @param reserved names that no entry may have
+   */
   constructor(reserved: readonly string[]) {
     for (const name of reserved) this.#files.add(keyOf(name));
   }

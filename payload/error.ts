@@ -31,7 +31,11 @@ export class PayloadError extends Error {
   /** What is wrong. */
   readonly problem: PayloadProblem;
 
-  /** @param options the cause, for the log */
+  /**
+   * Says what is wrong in a word and in a sentence.
+   *
+   * @param options the cause, for the log
+   */
   constructor(
     problem: PayloadProblem,
     message: string,

@@ -57,6 +57,8 @@ export class KeyShares {
   #key: Secret | undefined;
 
   /**
+   * Knows no half yet.
+   *
    * @param privateKey the RSA key that the halves are encrypted to
    * @param uuid the agent's id, which the tags are made over
    */

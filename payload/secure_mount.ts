@@ -22,7 +22,9 @@ const MOUNT_LIMIT_MS = 30_000;
 
 /** A user and its group, by number. */
 export interface Owner {
+  /** User number. */
   readonly uid: number;
+  /** Group number. */
   readonly gid: number;
 }
 
@@ -72,7 +74,11 @@ export class SecureMount {
   readonly path: string;
   readonly #uid: number;
 
-  /** @param uid the one user that may own it */
+  /**
+   * Believes in a mount until {@linkcode verify} looks.
+   *
+   * @param uid the one user that may own it
+   */
   constructor(path: string, uid: number) {
     this.path = path;
     this.#uid = uid;

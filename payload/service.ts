@@ -31,6 +31,7 @@ export interface KeyReceiver {
 
 /** What payloads need. */
 export interface PayloadServiceOptions {
+  /** What becomes of a payload. */
   readonly config: PayloadConfig;
   /** The agent's id. */
   readonly uuid: string;
@@ -40,6 +41,7 @@ export interface PayloadServiceOptions {
   readonly place: SecurePlace;
   /** Called when new files are in place, and once more after the script. */
   readonly onDelivered: () => void | Promise<void>;
+  /** Each step at debug, what an administrator wants to know above. */
   readonly log: Log;
 }
 
@@ -63,20 +65,24 @@ export class PayloadService implements KeyReceiver, AsyncDisposable {
     return new PayloadService(options, await PayloadDelivery.open(options));
   }
 
+  /** As {@linkcode KeyReceiver.openShare} says. */
   openShare(encrypted: Uint8Array): Secret {
     return this.#shares.open(encrypted);
   }
 
+  /** As {@linkcode KeyReceiver.acceptTenantShare} says. */
   acceptTenantShare(share: TenantShare): void {
     this.#log.info("Received the tenant's key share");
     this.#proceed(this.#shares.addTenantShare(share));
   }
 
+  /** As {@linkcode KeyReceiver.acceptVerifierShare} says. */
   acceptVerifierShare(share: Secret): void {
     this.#log.info("Received the verifier's key share");
     this.#proceed(this.#shares.addVerifierShare(share));
   }
 
+  /** As {@linkcode KeyReceiver.prove} says. */
   prove(challenge: string): string | undefined {
     return this.#shares.prove(challenge);
   }
@@ -86,6 +92,7 @@ export class PayloadService implements KeyReceiver, AsyncDisposable {
     return this.#delivery.idle();
   }
 
+  /** Ends the script, and resolves when all work has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#delivery[Symbol.asyncDispose]();
   }

@@ -13,7 +13,12 @@ import {
   ZipReader,
 } from "@zip.js/zip.js/lib/zip-core-custom.js";
 import { PayloadError } from "./error.ts";
-import { checkEntry, type EntryHeader, TakenNames } from "./entry_rules.ts";
+import {
+  type CheckedEntry,
+  checkEntry,
+  type EntryHeader,
+  TakenNames,
+} from "./entry_rules.ts";
 
 /** Most entries of an archive. */
 const ENTRIES_MAX = 1_000;
@@ -70,30 +75,24 @@ export async function unpack(
     checkOverlappingEntry: true,
     checkCrc32: true,
   });
-  const names = new TakenNames(reserved);
-  const unpacked: UnpackedEntry[] = [];
-  let left = room;
   try {
+    // All headers first: what they say costs nothing to refuse.
+    const found: { entry: Entry; checked: CheckedEntry }[] = [];
+    const names = new TakenNames(reserved);
+    let left = room;
     for await (const entry of reader.getEntriesGenerator()) {
-      if (unpacked.length === ENTRIES_MAX) {
-        throw new PayloadError(
-          "size",
-          `The archive has more than ${ENTRIES_MAX} entries`,
-        );
-      }
       const checked = checkEntry(headerOf(entry));
       names.take(checked);
       left -= entry.uncompressedSize;
-      if (left < 0 || entry.uncompressedSize > FILE_MAX) {
-        throw new PayloadError(
-          "size",
-          `The archive does not fit: all its files may have ${room} bytes, ` +
-            `each at most ${FILE_MAX}`,
-        );
-      }
-      const content = entry.directory ? undefined : await contentOf(entry);
-      unpacked.push({ path: checked.path, mode: checked.mode, content });
+      found.push({ entry, checked });
+      refuseExcess(found.length, entry.uncompressedSize, { left, room });
     }
+    const unpacked: UnpackedEntry[] = [];
+    for (const { entry, checked: { path, mode } } of found) {
+      const content = entry.directory ? undefined : await contentOf(entry);
+      unpacked.push({ path, mode, content });
+    }
+    return unpacked;
   } catch (cause) {
     if (cause instanceof PayloadError) throw cause;
     throw new PayloadError(
@@ -104,7 +103,26 @@ export async function unpack(
   } finally {
     await reader.close();
   }
-  return unpacked;
+}
+
+function refuseExcess(
+  count: number,
+  size: number,
+  { left, room }: { readonly left: number; readonly room: number },
+): void {
+  if (count > ENTRIES_MAX) {
+    throw new PayloadError(
+      "size",
+      `The archive has more than ${ENTRIES_MAX} entries`,
+    );
+  }
+  if (left < 0 || size > FILE_MAX) {
+    throw new PayloadError(
+      "size",
+      `The archive does not fit: all its files may have ${room} bytes, ` +
+        `each at most ${FILE_MAX}`,
+    );
+  }
 }
 
 function headerOf(entry: Entry): EntryHeader {

@@ -28,7 +28,11 @@ export class UnzippedDirectory {
   readonly #mount: SecureMount;
   readonly #log: Log;
 
-  /** @param log gets each step at level debug */
+  /**
+   * Touches nothing yet.
+   *
+   * @param log gets each step at level debug
+   */
   constructor(mount: SecureMount, log: Log) {
     this.path = join(mount.path, NAME);
     this.#mount = mount;

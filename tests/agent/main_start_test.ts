@@ -131,7 +131,10 @@ Deno.test("the agent gives up a TPM that answers nonsense, in one line", async (
     { name: "another tag", answer: "ffff0000000a00000000" },
     { name: "success with nothing in it", answer: "80010000000a00000000" },
     { name: "bytes after the end", answer: "80010000000c000000000000" },
-    { name: "no capability", answer: "80010000001300000000000000000600000000" },
+    {
+      name: "another capability",
+      answer: "80010000001300000000000000000100000000",
+    },
     { name: "an unknown code", answer: "80010000000a7fffffff" },
     { name: "a failure", answer: "80010000000a00000101" },
   ];

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { type Identity, openIdentity } from "../../agent/identity.ts";
 import { registerAgent } from "../../agent/registrar.ts";
 import type { ServerIdentity } from "../../agent/server_identity.ts";
 import { openServerIdentity } from "../../agent/server_identity.ts";
 import type { AgentConfig } from "../../config/agent_config.ts";
 import { recordingLog } from "../api/support/attester.ts";
-import { runOk } from "../lab/command.ts";
 import { BareTpm } from "./support/bare_tpm.ts";
 import { configIn } from "./support/configuration.ts";
+import { makeCredential } from "./support/credential.ts";
 import { answer, FakeRegistrar } from "./support/fake_registrar.ts";
 
 const { log } = recordingLog();
@@ -36,42 +36,18 @@ async function agentIn(
   return { config, identity, server };
 }
 
-/** Makes a credential for the keys in a registration, as a registrar does. */
-async function credentialFor(
-  lab: BareTpm,
-  { body, secret, ekPem }: {
-    readonly body: string;
-    readonly secret: string;
-    readonly ekPem: string;
-  },
-): Promise<string> {
-  const { aik_tpm } = JSON.parse(body);
-  const area = Uint8Array.fromBase64(aik_tpm).subarray(2);
-  const name = `000b${createHash("sha256").update(area).digest("hex")}`;
-  await Deno.writeTextFile(lab.path("secret"), secret);
-  await Deno.writeTextFile(lab.path("ek.pem"), ekPem);
-  await runOk([
-    ...["tpm2_makecredential", "-T", "none", "-G", "ecc"],
-    ...["-u", lab.path("ek.pem"), "-s", lab.path("secret")],
-    ...["-n", name, "-o", lab.path("blob")],
-  ]);
-  return (await Deno.readFile(lab.path("blob"))).toBase64();
-}
-
 Deno.test("registerAgent() registers both keys, proves them, and unloads the endorsement key", async () => {
   await using lab = await BareTpm.make();
   const secret = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
-  let ekPem = "";
   await using registrar = FakeRegistrar.start({
     POST: [async (): Promise<Response> => {
       const body = registrar.requests.at(-1)?.body ?? "";
-      const blob = await credentialFor(lab, { body, secret, ekPem });
+      const blob = await makeCredential(lab, { body, secret });
       return answer(200, { blob })();
     }],
   });
   const { config, identity, server } = await agentIn(lab, registrar.port);
   await using _identity = identity;
-  ekPem = identity.ek.publicKeyPem;
   await registerAgent(lab.tpm, { config, identity, server, log, signal });
 
   const [, post, put] = registrar.requests;

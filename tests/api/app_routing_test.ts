@@ -133,6 +133,7 @@ Deno.test("createApp() answers a wrong method on a registered path with an empty
       "/version",
       "/v2.6/agent/info",
       "/v2.1/keys/pubkey",
+      "/v2.6/keys/verify",
       "/v2.6/quotes/identity",
       "/v2.6/quotes/integrity",
     ]
@@ -142,6 +143,20 @@ Deno.test("createApp() answers a wrong method on a registered path with an empty
         const response = await app.request(path, { method });
         assert.equal(response.status, 405);
         assert.equal(response.headers.get("Allow"), "GET");
+        assert.equal(await response.text(), "");
+      });
+    }
+  }
+});
+
+Deno.test("createApp() answers a wrong method on a path for POST as well", async (t) => {
+  const app = appOf(ALL);
+  for (const path of ["/v2.1/keys/ukey", "/v2.6/keys/vkey"]) {
+    for (const method of ["GET", "PUT", "DELETE", "HEAD"]) {
+      await t.step(`${method} ${path}`, async () => {
+        const response = await app.request(path, { method });
+        assert.equal(response.status, 405);
+        assert.equal(response.headers.get("Allow"), "POST");
         assert.equal(await response.text(), "");
       });
     }

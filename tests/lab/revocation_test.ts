@@ -38,7 +38,8 @@ async function messages(
 ): Promise<Record<string, unknown>[]> {
   const path = `${agent.directory}/${name}.jsonl`;
   if (!await exists(path)) return [];
-  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
+  // What follows the last newline is still being written.
+  const lines = (await Deno.readTextFile(path)).split("\n").slice(0, -1);
   return lines.map((line) => {
     const message: Record<string, unknown> = JSON.parse(line);
     const sorted = Object.entries(message).toSorted(([a], [b]) =>

@@ -9,6 +9,7 @@ import { PayloadDelivery } from "../../payload/delivery.ts";
 import type { SecurePlace } from "../../payload/secure_mount.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { sealed } from "./sealing.ts";
+import { zip, type ZipEntry } from "./zip_file.ts";
 import { mountForTest, type TestMount } from "./test_mount.ts";
 
 /** The configuration by default. */
@@ -62,4 +63,12 @@ export async function deliveryKit(
       await mount[Symbol.asyncDispose]();
     },
   };
+}
+
+/** An archive with `script` as autorun.sh. */
+export function withScript(
+  script: string,
+  ...others: readonly ZipEntry[]
+): Uint8Array<ArrayBuffer> {
+  return zip([{ name: "autorun.sh", content: script }, ...others]);
 }

@@ -1,32 +1,11 @@
 import assert from "node:assert/strict";
-import { waitFor } from "../lab/wait.ts";
-import { CONFIG, deliveryKit } from "./delivery_kit.ts";
-import { HOSTILE } from "./hostile.ts";
-import { NO_MOUNTS } from "./mount_namespace.ts";
+import { CONFIG, deliveryKit, withScript } from "./delivery_kit.ts";
+import { mountTest } from "./mount_namespace.ts";
 import { KEY, sealed } from "./sealing.ts";
 import { mountForTest } from "./test_mount.ts";
-import { zip, type ZipEntry } from "./zip_file.ts";
+import { zip } from "./zip_file.ts";
 
 const KEY_FILE = `600 ${new TextDecoder().decode(KEY)}`;
-
-function payloadTest(
-  name: string,
-  fn: (t: Deno.TestContext) => Promise<void>,
-): void {
-  Deno.test({
-    name: NO_MOUNTS === undefined ? name : `${name} (left out: ${NO_MOUNTS})`,
-    ignore: NO_MOUNTS !== undefined,
-    fn,
-  });
-}
-
-/** An archive with `script` as autorun.sh. */
-function withScript(
-  script: string,
-  ...others: readonly ZipEntry[]
-): Uint8Array<ArrayBuffer> {
-  return zip([{ name: "autorun.sh", content: script }, ...others]);
-}
 
 /** The tree of a mount without the payload itself, which is an archive. */
 function withoutArchive(
@@ -39,7 +18,7 @@ function withoutArchive(
   );
 }
 
-payloadTest(
+mountTest(
   "a delivery puts key, payload and archive in place and runs the script",
   async () => {
     await using kit = await deliveryKit();
@@ -83,100 +62,7 @@ payloadTest(
   },
 );
 
-payloadTest("a delivery reports a script for what it was", async (t) => {
-  const rows: {
-    name: string;
-    script: string;
-    want: RegExp;
-    limitMs?: number;
-  }[] = [
-    {
-      name: "status 3",
-      script: "#!/bin/sh\nexit 3\n",
-      want: /^warn Payload script "autorun.sh" exited with status 3 after/,
-    },
-    {
-      name: "without #!",
-      script: "test -f autorun.sh && exit 4\n",
-      want: /exited with status 4/,
-    },
-    { name: "empty", script: "", want: /^info .* exited with status 0/ },
-    {
-      name: "one that kills itself",
-      script: "#!/bin/sh\nkill -KILL $$\n",
-      want: /^warn .* was ended by signal SIGKILL/,
-    },
-    {
-      name: "another interpreter",
-      script: "#!/usr/bin/env python3\nimport sys\nsys.exit(6)\n",
-      want: /exited with status 6/,
-    },
-    {
-      name: "no interpreter",
-      script: "#!/no/such/interpreter\n",
-      want: /^warn .* could not be started: /,
-    },
-    {
-      name: "one that never ends",
-      script: "#!/bin/sh\nexec sleep 1000\n",
-      limitMs: 300,
-      want:
-        /^warn .* exceeded its time limit of 0\.3 s \(option "payload_script_timeout"\)/,
-    },
-    {
-      name: "one that forks",
-      script: "#!/bin/sh\nsleep 1000 & sleep 1000 &\nexit 0\n",
-      want: /^info .* exited with status 0/,
-    },
-    {
-      name: "one that forks for ever",
-      script: "#!/bin/sh\nwhile :; do sleep 1000 & sleep 0.01; done\n",
-      limitMs: 300,
-      want: /^warn .* exceeded its time limit/,
-    },
-  ];
-  for (const { name, script, want, limitMs = 60_000 } of rows) {
-    await t.step(name, async () => {
-      await using kit = await deliveryKit({ scriptTimeLimitMs: limitMs });
-      await kit.deliver(withScript(script));
-      const outcome = kit.lines.findLast((line) =>
-        line.includes('script "autorun.sh"')
-      );
-      assert.match(outcome ?? "", want);
-      assert.doesNotMatch(await processesIn(kit.mount.path), /./);
-    });
-  }
-});
-
-/** The processes whose working directory is below `path`. */
-async function processesIn(path: string): Promise<string> {
-  const found: string[] = [];
-  for await (const { name } of Deno.readDir("/proc")) {
-    const cwd = await Deno.readLink(`/proc/${name}/cwd`).catch(() => "");
-    if (cwd.startsWith(path)) found.push(name);
-  }
-  return found.join(" ");
-}
-
-payloadTest(
-  "a script that writes 1 GB leaves memory and log small",
-  async () => {
-    await using kit = await deliveryKit();
-    const before = Deno.memoryUsage().rss;
-    await kit.deliver(
-      withScript("#!/bin/sh\nyes | head -c 1000000000\nexit 9\n"),
-    );
-    const growth = (Deno.memoryUsage().rss - before) / 2 ** 20;
-    assert.ok(growth < 64, `resident memory grew by ${growth} MiB`);
-    assert.ok(kit.lines.length < 11_000);
-    assert.ok(
-      kit.lines.some((line) => line.includes("[further output dropped]")),
-    );
-    assert.match(kit.lines.at(-1) ?? "", /exited with status 9/);
-  },
-);
-
-payloadTest("a delivery replaces all of the one before it", async () => {
+mountTest("a delivery replaces all of the one before it", async () => {
   await using kit = await deliveryKit();
   await kit.deliver(
     withScript("touch first.ran\n", { name: "old", content: "o" }),
@@ -194,25 +80,7 @@ payloadTest("a delivery replaces all of the one before it", async () => {
   ]);
 });
 
-payloadTest("a delivery ends the script of the one before it", async () => {
-  await using kit = await deliveryKit();
-  kit.delivery.enqueue(sealed(withScript("echo started; exec sleep 1000\n")));
-  await waitFor(
-    "the first script",
-    () => kit.lines.some((line) => line.includes("started")),
-  );
-  await kit.deliver(withScript("echo second\n"));
-  const ends = kit.lines.filter((line) =>
-    /script "autorun\.sh" \w+ed /.test(line) || line.includes("was ended")
-  );
-  assert.match(
-    ends[0] ?? "",
-    /was ended by the agent, which stops or got another payload/,
-  );
-  assert.match(ends[1] ?? "", /exited with status 0/);
-});
-
-payloadTest(
+mountTest(
   "a delivery that does not fit beside the old one takes its place",
   async () => {
     await using kit = await deliveryKit({}, { size: "256k" });
@@ -228,7 +96,7 @@ payloadTest(
   },
 );
 
-payloadTest("only the newest payload that waits is delivered", async () => {
+mountTest("only the newest payload that waits is delivered", async () => {
   await using kit = await deliveryKit();
   for (const name of ["first", "second", "third"]) {
     kit.delivery.enqueue(sealed(zip([{ name }])));
@@ -241,7 +109,7 @@ payloadTest("only the newest payload that waits is delivered", async () => {
   );
 });
 
-payloadTest(
+mountTest(
   "a payload that is no zip is kept as a file, and nothing runs",
   async () => {
     await using kit = await deliveryKit({ fileName: "autorun.sh" });
@@ -258,7 +126,7 @@ payloadTest(
   },
 );
 
-payloadTest(
+mountTest(
   "extract_payload_zip = false keeps a zip, and runs the payload if it is the script",
   async (t) => {
     await t.step("a zip", async () => {
@@ -286,7 +154,7 @@ payloadTest(
   },
 );
 
-payloadTest(
+mountTest(
   "an archive without the script is delivered and told so",
   async (t) => {
     const rows = [
@@ -318,7 +186,7 @@ payloadTest(
   },
 );
 
-payloadTest(
+mountTest(
   "an action list that is odd makes nothing else executable",
   async (t) => {
     const rows = [
@@ -351,129 +219,7 @@ payloadTest(
   },
 );
 
-payloadTest(
-  "no hostile payload changes anything in the secure mount",
-  async (t) => {
-    await using kit = await deliveryKit();
-    await kit.deliver(
-      withScript("touch ran\n", { name: "kept", content: "k" }),
-    );
-    const before = await kit.mount.tree();
-    const deliveries = kit.deliveries();
-    const refuses = async (
-      name: string,
-      payload: ReturnType<typeof sealed>,
-      reason: RegExp,
-    ): Promise<void> => {
-      await t.step(name, async () => {
-        kit.lines.length = 0;
-        kit.delivery.enqueue(payload);
-        await kit.delivery.idle();
-        assert.deepEqual(await kit.mount.tree(), before);
-        assert.equal(kit.deliveries(), deliveries);
-        const last = kit.lines.at(-1) ?? "";
-        assert.match(last, /^error The payload is refused: /);
-        assert.match(last, reason);
-      });
-    };
-    for (const { name, payload, reason } of HOSTILE) {
-      await refuses(name, sealed(payload), reason);
-    }
-    const good = sealed(zip([{ name: "x" }]));
-    await refuses("another key", {
-      ...good,
-      key: sealed("", KEY.toReversed()).key,
-    }, /does not decrypt with the key/);
-    await refuses("31 bytes", {
-      ...sealed(""),
-      payload: good.payload.slice(0, 31),
-    }, /has 31 bytes, fewer than the 32/);
-    await refuses("an altered tag", {
-      ...sealed(""),
-      payload: good.payload.with(-1, 1 ^ (good.payload.at(-1) ?? 0)),
-    }, /does not decrypt/);
-    await refuses(
-      "a plain file that does not fit",
-      sealed(new Uint8Array(1_048_577)),
-      /takes \d+ bytes and .* has room for \d+; raise option "secure_size"/,
-    );
-  },
-);
-
-payloadTest("options that name no two files change nothing", async (t) => {
-  for (
-    const [keyName, fileName] of [["", "f"], ["k", ""], ["x", "x"]] as const
-  ) {
-    await t.step(`"${keyName}" and "${fileName}"`, async () => {
-      await using kit = await deliveryKit({ keyName, fileName });
-      await Deno.mkdir(`${kit.mount.path}/unzipped`, { mode: 0o700 });
-      await kit.deliver(zip([]));
-      assert.deepEqual(await kit.mount.tree(), { "/unzipped": "700" });
-      assert.match(kit.lines.at(-1) ?? "", /^error .* must name two files/);
-    });
-  }
-});
-
-payloadTest("a mount that is no longer fit gets no secret", async (t) => {
-  await t.step("unmounted", async () => {
-    await using kit = await deliveryKit();
-    await new Deno.Command("umount", { args: [kit.mount.path] }).output();
-    await kit.deliver(zip([]));
-    assert.match(
-      kit.lines.at(-1) ?? "",
-      /^error The payload is refused: .* is not mounted$/,
-    );
-    assert.deepEqual(await kit.mount.tree(), {});
-  });
-  await t.step("opened to others", async () => {
-    await using kit = await deliveryKit();
-    await Deno.chmod(kit.mount.path, 0o755);
-    await kit.deliver(zip([]));
-    assert.match(
-      kit.lines.at(-1) ?? "",
-      /has mode 0755, which lets other users in/,
-    );
-    assert.deepEqual(await kit.mount.tree(), {});
-  });
-  await t.step("given away", async () => {
-    await using kit = await deliveryKit();
-    await Deno.chown(kit.mount.path, 65534, 65534);
-    await kit.deliver(zip([]));
-    assert.match(kit.lines.at(-1) ?? "", /belongs to user 65534, not to 0/);
-    assert.deepEqual(await kit.mount.tree(), {});
-  });
-});
-
-payloadTest(
-  "without a mount payloads are refused with its reason, told at the start and each time",
-  async () => {
-    const place = { kind: "unavailable", reason: "there is no tmpfs" } as const;
-    await using kit = await deliveryKit({}, { place });
-    assert.deepEqual(kit.lines, [
-      "warn Payloads will be refused, attestation goes on: there is no tmpfs",
-    ]);
-    await kit.deliver(zip([]));
-    assert.equal(
-      kit.lines.at(-1),
-      "error The payload is refused: there is no tmpfs",
-    );
-  },
-);
-
-payloadTest(
-  "without mTLS payloads are refused in upstream's words",
-  async () => {
-    await using kit = await deliveryKit({ deployment: "refused" });
-    await kit.deliver(withScript("touch ran\n"));
-    for (const line of [kit.lines[0], kit.lines.at(-1)]) {
-      assert.match(line ?? "", /^warn .*payloads cannot be deployed$/);
-    }
-    assert.deepEqual(await kit.mount.tree(), {});
-    assert.equal(kit.deliveries(), 0);
-  },
-);
-
-payloadTest("what is told of a delivery fails without harm", async () => {
+mountTest("what is told of a delivery fails without harm", async () => {
   await using mount = await mountForTest();
   const { PayloadDelivery } = await import("../../payload/delivery.ts");
   const lines: string[] = [];
@@ -488,19 +234,4 @@ payloadTest("what is told of a delivery fails without harm", async () => {
   await delivery.idle();
   assert.ok("/unzipped/ran" in await mount.tree());
   assert.ok(lines.includes("After the delivery of a payload: no certificate"));
-});
-
-payloadTest("disposal ends the script and forgets what waits", async () => {
-  const kit = await deliveryKit();
-  kit.delivery.enqueue(
-    sealed(withScript("echo started; sleep 1000 & sleep 1000\n")),
-  );
-  await waitFor(
-    "the script",
-    () => kit.lines.some((line) => line.includes("started")),
-  );
-  await kit.delivery[Symbol.asyncDispose]();
-  assert.match(kit.lines.at(-1) ?? "", /was ended by the agent, which stops/);
-  assert.equal(await processesIn(kit.mount.path), "");
-  await kit.mount[Symbol.asyncDispose]();
 });

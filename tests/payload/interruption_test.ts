@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { PayloadDelivery } from "../../payload/delivery.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { CONFIG } from "./delivery_kit.ts";
-import { NO_MOUNTS } from "./mount_namespace.ts";
+import { mountTest } from "./mount_namespace.ts";
 import { sealed } from "./sealing.ts";
 import { mountForTest, type TestMount } from "./test_mount.ts";
 import { zip } from "./zip_file.ts";
@@ -61,11 +61,9 @@ async function files(mount: TestMount): Promise<string[]> {
     .sort();
 }
 
-Deno.test({
-  name:
-    "a delivery that dies at any step leaves the old payload or the new one, and the next works",
-  ignore: NO_MOUNTS !== undefined,
-  fn: async (t) => {
+mountTest(
+  "a delivery that dies at any step leaves the old payload or the new one, and the next works",
+  async (t) => {
     await using mount = await mountForTest();
     const seen = { first: 0, second: 0, tidied: 0 };
     let isThrough = false;
@@ -105,29 +103,25 @@ Deno.test({
       JSON.stringify(seen),
     );
   },
-});
+);
 
-Deno.test({
-  name: "a start removes only what deliveries leave",
-  ignore: NO_MOUNTS !== undefined,
-  fn: async () => {
-    await using mount = await mountForTest();
-    const id = crypto.randomUUID();
-    for (
-      const name of [
-        `.unzipped.${id}.new`,
-        `.unzipped.${id}.old`,
-        "unzipped",
-        "mine",
-        ".unzipped.mine.old",
-      ]
-    ) {
-      await Deno.mkdir(`${mount.path}/${name}`);
-    }
-    await start(mount);
-    assert.deepEqual(
-      Object.keys(await mount.tree()).sort(),
-      ["/.unzipped.mine.old", "/mine", "/unzipped"],
-    );
-  },
+mountTest("a start removes only what deliveries leave", async () => {
+  await using mount = await mountForTest();
+  const id = crypto.randomUUID();
+  for (
+    const name of [
+      `.unzipped.${id}.new`,
+      `.unzipped.${id}.old`,
+      "unzipped",
+      "mine",
+      ".unzipped.mine.old",
+    ]
+  ) {
+    await Deno.mkdir(`${mount.path}/${name}`);
+  }
+  await start(mount);
+  assert.deepEqual(
+    Object.keys(await mount.tree()).sort(),
+    ["/.unzipped.mine.old", "/mine", "/unzipped"],
+  );
 });

@@ -54,3 +54,15 @@ export async function inMountNamespace(
     stderr: decoder.decode(stderr),
   };
 }
+
+/** A test that mounts; where that cannot be, its name says why it is left out. */
+export function mountTest(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
+  Deno.test({
+    name: NO_MOUNTS === undefined ? name : `${name} (left out: ${NO_MOUNTS})`,
+    ignore: NO_MOUNTS !== undefined,
+    fn,
+  });
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { SecureMountOptions } from "../../payload/secure_mount.ts";
 import { temporaryDirectory } from "../support/temporary_directory.ts";
-import { inMountNamespace, NO_MOUNTS } from "./mount_namespace.ts";
+import { inMountNamespace, mountTest } from "./mount_namespace.ts";
 import type { MountReport } from "./mount_probe.ts";
 
 const ROOT = { uid: 0, gid: 0 };
@@ -31,17 +31,6 @@ async function open(
   const left = (await Array.fromAsync(Deno.readDir(directory.path)))
     .map(({ name }) => name);
   return { ...report, left };
-}
-
-function mountTest(
-  name: string,
-  fn: (t: Deno.TestContext) => Promise<void>,
-): void {
-  Deno.test({
-    name: NO_MOUNTS === undefined ? name : `${name} (left out: ${NO_MOUNTS})`,
-    ignore: NO_MOUNTS !== undefined,
-    fn,
-  });
 }
 
 mountTest(
@@ -215,5 +204,28 @@ mountTest(
         assert.match(report.reason ?? "", want);
       });
     }
+  },
+);
+
+mountTest(
+  "an agent does not start on a wrong file system at its secure mount",
+  async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await inMountNamespace({
+      prepare: "mkdir secure; mount -t ramfs ramfs secure; " +
+        "export KEYLIME_DIR=$PWD KEYLIME_AGENT_RUN_AS=",
+      module: "../../main.ts",
+      args: [],
+      directory: directory.path,
+    });
+    assert.equal(code, 1, stderr);
+    const path = `${directory.path}/secure`;
+    assert.ok(
+      stderr.includes(
+        `ERROR keylime_agent > Secure mount error: Secure storage location ${path} ` +
+          "already mounted on wrong file system type: ramfs",
+      ),
+      stderr,
+    );
   },
 );

@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  constants,
-  createPublicKey,
-  type KeyObject,
-  verify,
-} from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { decode, encode } from "../../tpm/codec/codec.ts";
 import { digest, publicKeyOf } from "../../tpm/crypto.ts";
 import { nameOf } from "../../tpm/object.ts";
@@ -21,6 +16,7 @@ import {
   TPMT_SIGNATURE,
   type TpmtSignature,
 } from "../../tpm/spec/signature.ts";
+import { isSigned } from "./signature.ts";
 
 const DIRECTORY = new URL("../fixtures/tpm/quotes/", import.meta.url);
 
@@ -202,39 +198,6 @@ function signatureOf(sample: Sample): TpmtSignature {
   assert.equal(sample.hash, "sha1");
   const sig = bytes(sample.raw_signature_hex);
   return { sigAlg: "rsassa", hash: "sha1", sig };
-}
-
-function isSigned(
-  attest: Uint8Array,
-  key: KeyObject,
-  by: TpmtSignature,
-): boolean {
-  switch (by.sigAlg) {
-    case "rsassa":
-    case "rsapss":
-      return verify(by.hash, attest, {
-        key,
-        padding: by.sigAlg === "rsassa"
-          ? constants.RSA_PKCS1_PADDING
-          : constants.RSA_PKCS1_PSS_PADDING,
-      }, by.sig);
-    case "ecdsa": {
-      const { x = "" } = key.export({ format: "jwk" });
-      const size = Uint8Array.fromBase64(x, { alphabet: "base64url" }).length;
-      const padded = [by.signatureR, by.signatureS].flatMap((part) => [
-        ...new Uint8Array(size - part.length),
-        ...part,
-      ]);
-      return verify(
-        by.hash,
-        attest,
-        { key, dsaEncoding: "ieee-p1363" },
-        Uint8Array.from(padded),
-      );
-    }
-    default:
-      return assert.fail(`a signature by ${by.sigAlg}`);
-  }
 }
 
 eachSample(

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
+import type { Bytes } from "../../tpm/codec/buffer.ts";
 import {
   digest,
   equalInConstantTime,
   hmac,
+  publicKeyOf,
   randomBytes,
 } from "../../tpm/crypto.ts";
 import { DIGEST_SIZES, type TpmHash } from "../../tpm/spec/algorithms.ts";
+import type { TpmtPublic } from "../../tpm/spec/public.ts";
+import { ekTemplate } from "../../tpm/templates.ts";
 
 const ABC = new TextEncoder().encode("abc");
 const HASHES = Object.keys(DIGEST_SIZES) as TpmHash[];
@@ -55,4 +59,55 @@ Deno.test("randomBytes() gives as many as asked for, new ones each time", () => 
   assert.equal(randomBytes(0).length, 0);
   assert.equal(randomBytes(33).length, 33);
   assert.notEqual(randomBytes(16).toHex(), randomBytes(16).toHex());
+});
+
+Deno.test("publicKeyOf() refuses an area without a possible key", async (t) => {
+  const rsa = ekTemplate("rsa2048");
+  const ecc = ekTemplate("ecc256");
+  assert.equal(rsa.type, "rsa");
+  assert.equal(ecc.type, "ecc");
+  const coordinate = (size: number): Bytes => new Uint8Array(size).fill(1);
+  const rows: readonly [string, TpmtPublic, RegExp][] = [
+    [
+      "a point beside the curve",
+      { ...ecc, unique: { x: coordinate(32), y: coordinate(32) } },
+      /The ecc public area holds no valid key/,
+    ],
+    [
+      "a coordinate that is too long",
+      { ...ecc, unique: { x: coordinate(33), y: coordinate(32) } },
+      /A coordinate of 33 bytes, not 32/,
+    ],
+    [
+      "another curve",
+      { ...ecc, parameters: { ...ecc.parameters, curveID: "bn_p256" } },
+      /Curve "bn_p256" is not supported/,
+    ],
+    [
+      "no modulus",
+      { ...rsa, unique: new Uint8Array(0) },
+      /The rsa public area holds no valid key/,
+    ],
+    [
+      "no key",
+      {
+        type: "keyedhash",
+        nameAlg: "sha256",
+        objectAttributes: {},
+        authPolicy: new Uint8Array(0),
+        parameters: { scheme: { scheme: "null" } },
+        unique: new Uint8Array(0),
+      },
+      /A keyedhash object has no public key/,
+    ],
+  ];
+  for (const [name, area, message] of rows) {
+    await t.step(name, () => {
+      assert.throws(() => publicKeyOf(area), (error) => {
+        assert.ok(error instanceof RangeError, String(error));
+        assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
 });

@@ -76,24 +76,28 @@ export async function runProgram(
 /** An agent that runs until it is told to end. */
 export class AgentProcess implements AsyncDisposable {
   readonly #process: LabProcess;
+  readonly #logStart: number;
 
-  private constructor(process: LabProcess) {
+  private constructor(process: LabProcess, logStart: number) {
     this.#process = process;
+    this.#logStart = logStart;
   }
 
-  /** Starts one on the TPM `lab` and waits until its log holds `text`. */
+  /** Starts one on the TPM `lab`; resolves when it has written `text`. */
   static async start(
     lab: BareTpm,
     text: string,
     options: AgentProcessOptions = {},
   ): Promise<AgentProcess> {
     const env = await prepare(lab.directory, options);
+    const logFile = lab.path("agent.log");
+    const logStart = (await Deno.stat(logFile).catch(() => ({ size: 0 }))).size;
     const process = await LabProcess.start(PROGRAM, {
       name: "keylime_agent",
-      logFile: lab.path("agent.log"),
+      logFile,
       env: { TCTI: lab.tcti, RUST_LOG: "debug", ...env },
     });
-    const agent = new AgentProcess(process);
+    const agent = new AgentProcess(process, logStart);
     await agent.logs(text);
     return agent;
   }
@@ -105,7 +109,7 @@ export class AgentProcess implements AsyncDisposable {
 
   /** Everything that it wrote. */
   async log(): Promise<string> {
-    return await this.#process.log();
+    return (await this.#process.log()).slice(this.#logStart);
   }
 
   /** Resolves when it has written `text`. */

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { SessionError } from "../../../tpm/authorization.ts";
 import { CreateLoaded, CreatePrimary } from "../../../tpm/commands/object.ts";
 import { GetRandom } from "../../../tpm/commands/capability.ts";
 import type { Executor } from "../../../tpm/commands/command.ts";
@@ -14,12 +13,7 @@ import {
   withSession,
 } from "../../../tpm/entity.ts";
 import { TpmError } from "../../../tpm/error.ts";
-import {
-  create,
-  createPrimary,
-  load,
-  TransientObject,
-} from "../../../tpm/object.ts";
+import { create, load, TransientObject } from "../../../tpm/object.ts";
 import {
   type OpenSession,
   policySecret,
@@ -28,20 +22,10 @@ import {
 import { TPM_RH_OWNER } from "../../../tpm/spec/handles.ts";
 import { TPMT_PUBLIC, type TpmtPublic } from "../../../tpm/spec/public.ts";
 import type { SessionAttributes } from "../../../tpm/spec/session.ts";
-import {
-  akTemplate,
-  ekTemplate,
-  type KeyType,
-} from "../../../tpm/templates.ts";
+import { akTemplate, ekTemplate } from "../../../tpm/templates.ts";
 import { type Exchange, recorder } from "../../../tpm/transport/recorder.ts";
-import type { Transport } from "../../../tpm/transport/transport.ts";
+import { ekOn, KEYS } from "../keys.ts";
 import { blankTpm, type ConnectedTpm, leftIn } from "../swtpm.ts";
-
-const KEY_TYPES: readonly KeyType[] = ["rsa2048", "ecc256"];
-
-function ekOn(tpm: Executor, type: KeyType): Promise<TransientObject> {
-  return createPrimary(tpm, withPassword(ENDORSEMENT), ekTemplate(type));
-}
 
 /** A blank TPM, and everything that goes to and from it. */
 async function watchedTpm(): Promise<
@@ -97,7 +81,7 @@ async function storageKey(
 Deno.test("a salted session hides the first parameters both ways", async (t) => {
   await using lab = await watchedTpm();
   const { tpm, exchanges } = lab;
-  for (const type of KEY_TYPES) {
+  for (const [type] of KEYS) {
     await t.step(type, async () => {
       await using ek = await ekOn(tpm, type);
       await using session = await startSession(tpm, {
@@ -335,78 +319,4 @@ Deno.test("a wrong password is refused, and the session goes on", async () => {
     /TPM2_Create on 0x80000000 failed: TPM_RC_BAD_AUTH \(0x9a2\) for session 1/,
   );
   await create(tpm, withSession(parent, session, PASSWORD), template);
-});
-
-/** Flips the last bit of every response of the command with that code. */
-function tampering(inner: Transport, commandCode: number): Transport {
-  return {
-    target: inner.target,
-    hasResourceManager: inner.hasResourceManager,
-    async transmit(command): Promise<Uint8Array> {
-      const response = await inner.transmit(command);
-      const isMeant = new DataView(command.buffer).getUint32(6) === commandCode;
-      if (!isMeant) return response;
-      const changed = response.slice();
-      changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
-      return changed;
-    },
-    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
-  };
-}
-
-Deno.test("an answer that was changed on the way is refused, and everything flushed", async () => {
-  await using lab = await blankTpm({
-    wrap: (inner) => tampering(inner, GetRandom.code),
-  });
-  const { tpm } = lab;
-  await assert.rejects(async () => {
-    await using ek = await ekOn(tpm, "ecc256");
-    await using session = await startSession(tpm, {
-      type: "hmac",
-      hash: "sha256",
-      saltKey: ek,
-      attributes: { continueSession: true, encrypt: true },
-    });
-    await tpm.execute(GetRandom, { bytesRequested: 8 }, [session]);
-  }, SessionError);
-  assert.deepEqual(await leftIn(tpm), []);
-});
-
-Deno.test("everything is flushed when the work with it throws", async () => {
-  await using lab = await blankTpm();
-  const { tpm } = lab;
-  const wanted = new Error("stopped by a signal");
-  await assert.rejects(async () => {
-    await using ek = await ekOn(tpm, "rsa2048");
-    await using _hmac = await startSession(tpm, {
-      type: "hmac",
-      hash: "sha256",
-      saltKey: ek,
-    });
-    await withPolicy(tpm, ek, () => Promise.reject(wanted));
-  }, wanted);
-  assert.deepEqual(await leftIn(tpm), []);
-});
-
-Deno.test("what runs when the client closes is flushed before it does", async () => {
-  await using lab = await blankTpm();
-  const { tpm } = lab;
-  const handles: number[] = [];
-  const running = tpm.exclusive(async (leased) => {
-    {
-      await using ek = await ekOn(leased, "ecc256");
-      await using _session = await startSession(leased, {
-        type: "policy",
-        hash: "sha256",
-        saltKey: ek,
-      });
-      closing = tpm[Symbol.asyncDispose]();
-      assert.equal((await leftIn(leased)).length, 2);
-    }
-    handles.push(...await leftIn(leased));
-  });
-  let closing: Promise<void> | undefined;
-  await running;
-  await closing;
-  assert.deepEqual(handles, []);
 });
