@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { P256, Pki } from "../api/support/pki.ts";
 import { freePorts } from "../lab/ports.ts";
 import { runOk } from "../lab/command.ts";
-import { AgentProcess, UUID } from "./support/agent_process.ts";
+import { waitFor } from "../lab/wait.ts";
+import { AgentProcess, startUnread, UUID } from "./support/agent_process.ts";
 import { BareTpm, codeOf } from "./support/bare_tpm.ts";
 import { makeCredential } from "./support/credential.ts";
 import { answer, FakeRegistrar } from "./support/fake_registrar.ts";
@@ -164,6 +165,30 @@ Deno.test("the agent tells which options the environment overrides", async () =>
   assert.match(log, /Network error.*connection failed/);
   assert.match(log, /INFO {2}keylime_agent > Starting server with API version/);
   await agent.endBy("SIGTERM");
+});
+
+Deno.test("the agent goes on when nobody reads its log any more", async () => {
+  await using lab = await BareTpm.make();
+  const port = freePorts();
+  const agent = await startUnread(lab, { options: { port } });
+  let hasEnded = false;
+  const ended = agent.status.then((status) => {
+    hasEnded = true;
+    return status;
+  });
+  try {
+    await waitFor("the agent to listen", async () => {
+      if (hasEnded) return true;
+      const connection = await Deno.connect({ port }).catch(() => undefined);
+      connection?.close();
+      return connection !== undefined;
+    });
+    assert.equal(hasEnded, false);
+  } finally {
+    if (!hasEnded) agent.kill("SIGTERM");
+  }
+  assert.equal((await ended).code, 0);
+  assert.deepEqual(await lab.leavings(), []);
 });
 
 Deno.test({

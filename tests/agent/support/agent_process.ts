@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { stringify } from "smol-toml";
 import { type AgentOptions, PROGRAM } from "../../lab/agent.ts";
-import { type CommandOutput, run } from "../../lab/command.ts";
+import { baseEnvironment, type CommandOutput, run } from "../../lab/command.ts";
 import { freePorts } from "../../lab/ports.ts";
 import { LabProcess } from "../../lab/process.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -64,6 +64,25 @@ export async function runAgent(
 ): Promise<CommandOutput> {
   const env = await prepare(directory, options);
   return await run(PROGRAM, { env, timeoutMs: 20_000 });
+}
+
+/** Starts an agent on `lab` whose log nobody reads any more. */
+export async function startUnread(
+  lab: BareTpm,
+  options: AgentProcessOptions = {},
+): Promise<Deno.ChildProcess> {
+  const env = await prepare(lab.directory, options);
+  const [program = "", ...args] = PROGRAM;
+  const child = new Deno.Command(program, {
+    args,
+    env: { ...baseEnvironment(), TCTI: lab.tcti, ...env },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  await child.stderr.cancel();
+  return child;
 }
 
 /** Runs the agent's program with `args` alone. */
