@@ -57,6 +57,15 @@ function readArguments(args: readonly string[]): void {
   }
 }
 
+/** Prints a log line. That nobody can read it must not end the agent. */
+function printLine(line: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+  } catch {
+    // There is nowhere left to tell it.
+  }
+}
+
 /**
  * Aborts on the first SIGINT or SIGTERM. The next one ends the process at
  * once: a TPM that hangs would keep it from stopping in order.
@@ -129,7 +138,15 @@ async function run(
   log.info(
     `Starting server with API versions: ${config.apiVersions.join(", ")}`,
   );
-  const tpm = opened.use(new Tpm(await openTransport(parseTcti(await tcti()))));
+  const lost = new AbortController();
+  const tpm = opened.use(
+    new Tpm(await openTransport(parseTcti(await tcti())), {
+      // Only a new start brings the keys back, so let the service manager do it.
+      onLost: (cause) =>
+        lost.abort(new Error("The agent has lost its TPM and ends", { cause })),
+    }),
+  );
+  const end = AbortSignal.any([stop, lost.signal]);
   const identity = opened.use(await openIdentity(tpm, config, log));
   const server = await openServerIdentity(config, identity.uuid, log);
   const attester = new Attestation({
@@ -149,7 +166,7 @@ async function run(
       config: config.revocation,
       keylimeDir: config.keylimeDir,
       log,
-      signal: stop,
+      signal: end,
     }),
   );
   const keys = opened.use(
@@ -180,18 +197,16 @@ async function run(
   });
   opened.defer(() => running.close());
   log.info(`Listening on ${config.listen.ip}, port ${running.port}`);
-  await registerAgent(tpm, { config, identity, server, log, signal: stop });
-  if (!stop.aborted) {
-    await new Promise((resolve) => stop.addEventListener("abort", resolve));
+  await registerAgent(tpm, { config, identity, server, log, signal: end });
+  if (!end.aborted) {
+    await new Promise((resolve) => end.addEventListener("abort", resolve));
   }
+  lost.signal.throwIfAborted();
 }
 
 if (import.meta.main) {
   readArguments(Deno.args);
-  const log = createLog(
-    Deno.env.get("RUST_LOG"),
-    (line) => process.stderr.write(`${line}\n`),
-  );
+  const log = createLog(Deno.env.get("RUST_LOG"), printLine);
   using stop = stopSignal();
   try {
     const config = await loadConfig({

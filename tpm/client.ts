@@ -40,6 +40,8 @@ export interface TpmOptions {
   readonly resend?: ResendPolicy;
   /** Told of each command that was answered, for counting. */
   readonly onCommand?: (command: SomeCommand) => void;
+  /** Told once when the transport failed and this client is of no more use. */
+  readonly onLost?: (error: Error) => void;
 }
 
 function sleep(milliseconds: number): Promise<void> {
@@ -57,6 +59,7 @@ export class Tpm implements Executor, AsyncDisposable {
   readonly #transport: Transport;
   readonly #resend: ResendPolicy;
   readonly #onCommand: (command: SomeCommand) => void;
+  readonly #onLost: (error: Error) => void;
   readonly #turns = new Turns();
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -66,6 +69,7 @@ export class Tpm implements Executor, AsyncDisposable {
     this.#transport = transport;
     this.#resend = options.resend ?? DEFAULT_RESEND;
     this.#onCommand = options.onCommand ?? (() => {});
+    this.#onLost = options.onLost ?? (() => {});
   }
 
   /** What the TPM is reached through, for messages. */
@@ -204,8 +208,9 @@ export class Tpm implements Executor, AsyncDisposable {
   }
 
   /**
-   * A transport that failed once is out of step: what it would answer next may
-   * belong to an earlier command. So it is not asked again.
+   * A transport that failed is out of step, unless it says that the TPM never
+   * saw the command: what it would answer next may belong to an earlier one.
+   * So it is not asked again.
    */
   async #transmit(command: Bytes): Promise<Uint8Array> {
     if (this.#failure !== undefined) {
@@ -216,7 +221,9 @@ export class Tpm implements Executor, AsyncDisposable {
     try {
       return await this.#transport.transmit(command);
     } catch (error) {
+      if (error instanceof TransportError && error.isInStep) throw error;
       this.#failure = error instanceof Error ? error : new Error(String(error));
+      this.#onLost(this.#failure);
       throw error;
     }
   }

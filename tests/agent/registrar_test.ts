@@ -2,14 +2,23 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { type Identity, openIdentity } from "../../agent/identity.ts";
 import { registerAgent } from "../../agent/registrar.ts";
-import type { ServerIdentity } from "../../agent/server_identity.ts";
-import { openServerIdentity } from "../../agent/server_identity.ts";
+import {
+  openServerIdentity,
+  type ServerIdentity,
+} from "../../agent/server_identity.ts";
 import type { AgentConfig } from "../../config/agent_config.ts";
+import { encodePem } from "../../crypto/pem.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { BareTpm } from "./support/bare_tpm.ts";
 import { configIn } from "./support/configuration.ts";
 import { makeCredential } from "./support/credential.ts";
 import { answer, FakeRegistrar } from "./support/fake_registrar.ts";
+import { defineNv } from "./support/nv.ts";
+
+const CERTIFICATE = new URL(
+  "../fixtures/crypto/ekcerts/lab-a-ecc256.der",
+  import.meta.url,
+);
 
 const { log } = recordingLog();
 const signal = new AbortController().signal;
@@ -67,8 +76,10 @@ Deno.test("registerAgent() registers both keys, proves them, and unloads the end
   assert.deepEqual(await lab.leavings(), [identity.ak.handle]);
 });
 
-Deno.test("registerAgent() tells a registrar that there is no certificate when mTLS is off", async () => {
+Deno.test("registerAgent() sends the EK certificate, and tells that mTLS is off", async () => {
   await using lab = await BareTpm.make();
+  const certificate = await Deno.readFile(CERTIFICATE);
+  await defineNv(lab, [0x01c0_000a, certificate]);
   await using registrar = FakeRegistrar.start({ POST: [answer(403)] });
   const { config, identity, server } = await agentIn(
     lab,
@@ -81,7 +92,7 @@ Deno.test("registerAgent() tells a registrar that there is no certificate when m
   await assert.rejects(registerAgent(lab.tpm, options), /regdelete/);
   const body = JSON.parse(registrar.requests[1]?.body ?? "");
   assert.equal(body.mtls_cert, "disabled");
-  assert.equal("ekcert" in body, false);
+  assert.equal(body.ekcert, encodePem("CERTIFICATE", certificate));
 });
 
 Deno.test("registerAgent() names a file with the registrar's CA that it cannot use", async (t) => {

@@ -116,6 +116,8 @@ export class LabAgent implements AsyncDisposable {
   async start(
     until: "registered" | "listening" | "started" = "registered",
   ): Promise<void> {
+    // One that ended by itself still has its watchdog.
+    await this.#process?.kill();
     const before = (await this.log()).length;
     const wanted = {
       registered: `SUCCESS: Agent ${this.uuid} activated`,

@@ -290,3 +290,28 @@ Deno.test({
     assert.equal((await Deno.stat(`${agent.directory}/secure`)).uid, 65534);
   },
 });
+
+Deno.test("an agent without mutual TLS proves the key but writes no payload", async () => {
+  await using lab = await Lab.start({
+    verifier: { quote_interval: 0.2, enable_agent_mtls: false },
+    tenant: { enable_agent_mtls: false },
+  });
+  await using machine = await lab.machine();
+  await using agent = await machine.agent(lab.keylime, {
+    options: {
+      enable_agent_mtls: false,
+      payload_script: "",
+      extract_payload_zip: false,
+    },
+  });
+  await agent.start();
+  const file = lab.directory.path("plain.txt");
+  await Deno.writeTextFile(file, "never to be seen");
+  await lab.tenant("add", agent, ["-f", file, "--verify"]);
+  await agent.logs("Both key shares combined to the key of a payload");
+  await lab.attested(agent, 2);
+  const log = await agent.log();
+  assert.equal(log.match(/WARN .*payloads cannot be deployed/g)?.length, 2);
+  assert.equal(await read(agent, "decrypted_payload"), undefined);
+  assert.equal(await leaks(agent, "never to be seen"), "");
+});

@@ -44,6 +44,26 @@ Deno.test("restarts cause no failed attestation", async (t) => {
   });
 });
 
+Deno.test("an agent that loses its TPM ends, and is attested after its next start", async () => {
+  await using lab = await Lab.start({
+    verifier: { quote_interval: 0.2, retry_interval: 1 },
+  });
+  await using machine = await lab.machine();
+  await using agent = await machine.agent(lab.keylime);
+  await agent.start();
+  await lab.tenant("add", agent);
+  await lab.attested(agent, 2);
+  machine.tpm.mux.intercept = () => {
+    throw new Error("the TPM is gone");
+  };
+  const { code } = await agent.process.exited;
+  assert.equal(code, 1);
+  assert.match(await agent.log(), /The agent has lost its TPM and ends/);
+  machine.tpm.mux.intercept = undefined;
+  await agent.start();
+  await lab.attested(agent, 3);
+});
+
 Deno.test("a second TPM cannot take over an agent's id", async () => {
   await using lab = await Lab.start();
   await using machine = await lab.machine();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import {
   type ProgramOptions,
   type ProgramOutcome,
@@ -251,4 +252,12 @@ Deno.test("runProgram() drains 1 GB in flat memory", async (t) => {
       assert.ok(growth < 64, `resident memory grew by ${growth} MiB`);
     });
   }
+});
+
+Deno.test("runProgram() hands no file of the agent on", async () => {
+  const path = fileURLToPath(import.meta.url);
+  using _open = await Deno.open(path);
+  const { lines } = await sh("ls -l /proc/self/fd; ls -l /proc/$$/fd");
+  assert.ok(lines.some((line) => line.includes("/dev/null")), lines.join());
+  assert.ok(!lines.some((line) => line.includes(path)), lines.join());
 });

@@ -222,17 +222,36 @@ Deno.test("a command that the TPM refuses is not sent again", async () => {
   }
 });
 
+Deno.test("a transport that refused a command in step is used again", async () => {
+  const error = new TransportError("busy", { isInStep: true });
+  const lost: Error[] = [];
+  await using tpm = new Tpm(
+    faulty(
+      honestTpm(),
+      (_, index) =>
+        index === 1 ? { kind: "error", error, delivered: false } : undefined,
+    ),
+    { onLost: (failure) => lost.push(failure) },
+  );
+  assert.equal(await randomFrom(tpm, 1), 1);
+  await assert.rejects(randomFrom(tpm, 2), error);
+  assert.equal(await randomFrom(tpm, 3), 3);
+  assert.deepEqual(lost, []);
+});
+
 Deno.test("a transport that failed once is not used again", async (t) => {
   for (const delivered of [false, true]) {
     await t.step(delivered ? "after sending" : "before sending", async () => {
       const inner = honestTpm();
       const error = new TransportError("cut off");
+      const lost: Error[] = [];
       await using tpm = new Tpm(
         faulty(
           inner,
           (_, index) =>
             index === 1 ? { kind: "error", error, delivered } : undefined,
         ),
+        { onLost: (failure) => lost.push(failure) },
       );
       assert.equal(await randomFrom(tpm, 1), 1);
       await assert.rejects(randomFrom(tpm, 2), error);
@@ -245,6 +264,7 @@ Deno.test("a transport that failed once is not used again", async (t) => {
         });
       }
       assert.deepEqual(asked(inner), delivered ? [1, 2] : [1]);
+      assert.deepEqual(lost, [error]);
     });
   }
 });

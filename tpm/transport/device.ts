@@ -39,8 +39,11 @@ export async function openDevice(path: string): Promise<Transport> {
     target: path,
     hasResourceManager: /\/tpmrm\d+$/.test(path),
     async transmit(command): Promise<Uint8Array> {
+      let isInStep = true;
       try {
+        // The write runs the command: where it fails, no answer is waiting.
         const written = await file.write(command);
+        isInStep = false;
         if (written !== command.length) {
           throw new TransportError(
             `it took ${written} of ${command.length} bytes`,
@@ -49,8 +52,9 @@ export async function openDevice(path: string): Promise<Transport> {
         const size = await file.read(answer);
         if (size === null) throw new TransportError("it gave no response");
         return answer.slice(0, size);
-      } catch (error) {
-        throw new TransportError(`TPM device ${path} failed`, { cause: error });
+      } catch (cause) {
+        const message = `TPM device ${path} failed`;
+        throw new TransportError(message, { cause, isInStep });
       }
     },
     [Symbol.asyncDispose](): Promise<void> {

@@ -19,4 +19,17 @@ export interface Transport extends AsyncDisposable {
 export class TransportError extends Error {
   /** The class's name, also after bundling. */
   override readonly name = "TransportError";
+  /** Whether the command was refused before the TPM saw it: others may follow. */
+  readonly isInStep: boolean;
+
+  /** What failed; out of step unless told. */
+  constructor(
+    message: string,
+    { isInStep = false, ...options }: ErrorOptions & {
+      readonly isInStep?: boolean;
+    } = {},
+  ) {
+    super(message, options);
+    this.isInStep = isInStep;
+  }
 }

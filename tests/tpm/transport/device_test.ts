@@ -54,6 +54,7 @@ Deno.test("transmit() fails when the device gives no response", async () => {
     /^TPM device \/dev\/null failed$/,
   );
   assert.match(String(error.cause), /it gave no response/);
+  assert.equal(error.isInStep, false);
 });
 
 Deno.test("transmit() fails when the device takes nothing", async () => {
@@ -63,6 +64,7 @@ Deno.test("transmit() fails when the device takes nothing", async () => {
     /^TPM device \/dev\/full failed$/,
   );
   assert.match(String(error.cause), /No space left/);
+  assert.equal(error.isInStep, true);
 });
 
 Deno.test("transmit() gives what one read gives", async () => {
