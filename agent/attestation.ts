@@ -172,10 +172,9 @@ export class Attestation implements Attester {
           return quoteText({ quoted, signature, hash, values });
         }
       }
+      const list = pcrs.join(", ");
       throw new QuoteError(
-        `No good quote over PCR ${
-          pcrs.join(", ")
-        } in ${MAX_ATTEMPTS} attempts: ${trouble}`,
+        `No good quote over PCR ${list} in ${MAX_ATTEMPTS} attempts: ${trouble}`,
       );
     });
   }
