@@ -84,7 +84,7 @@ export const OPTIONS = {
   exponential_backoff_initial_delay: integer(
     10_000,
     "Milliseconds before a failed registrar request is first repeated; doubled each time",
-    { max: DELAY_MAX },
+    { min: 1, max: DELAY_MAX },
   ),
   exponential_backoff_max_retries: integer(
     5,

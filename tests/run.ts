@@ -95,10 +95,14 @@ async function documentation(): Promise<Counts> {
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/m;
 
-async function tests(name: string, files: readonly string[]): Promise<Counts> {
+async function tests(
+  name: string,
+  files: readonly string[],
+  flags: readonly string[] = ["--parallel"],
+): Promise<Counts> {
   say(`\n== ${name}`);
   const { code, output } = await deno([
-    ...["test", "-A", "--no-check", "--parallel", "--shuffle"],
+    ...["test", "-A", "--no-check", "--shuffle", ...flags],
     ...files,
   ]);
   const [, passed = "0", failed = "0", skipped = "0"] = SUMMARY.exec(output) ??
@@ -134,12 +138,19 @@ async function main(filter: string | undefined): Promise<Counts> {
   }
   if (filter !== undefined) return await tests(`tests of ${filter}`, files);
   const isLab = (path: string): boolean => path.startsWith("tests/lab/");
+  // Parallel test files share one process, and so its memory.
+  const isOfMemory = (path: string): boolean =>
+    path.endsWith("_memory_test.ts");
   const all = [
     await gate("format", ["fmt", "--check", "--quiet"]),
     await gate("lint", ["lint", "--quiet"]),
     await gate("types", ["check", "--quiet", "."]),
     await documentation(),
-    await tests("parts", files.filter((path) => !isLab(path))),
+    await tests(
+      "parts",
+      files.filter((path) => !isLab(path) && !isOfMemory(path)),
+    ),
+    await tests("memory", files.filter(isOfMemory), []),
     await tests("lab", files.filter(isLab)),
   ];
   return all.reduce((sum, counts) => ({

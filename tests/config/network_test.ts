@@ -41,8 +41,11 @@ Deno.test("loadConfig() turns TLS to the registrar on", async () => {
   });
 });
 
-Deno.test("loadConfig() refuses a first delay beyond the longest", async (t) => {
+Deno.test("loadConfig() refuses a first delay of nothing or beyond the longest", async (t) => {
   await refuses(t, [[
+    "exponential_backoff_initial_delay = 0",
+    /"exponential_backoff_initial_delay" is 0; accepted: .*1 to /,
+  ], [
     "exponential_backoff_initial_delay = 300001",
     /"exponential_backoff_initial_delay" is 300001; accepted: at most .*max_delay" = 300000 \(Built-in default\)$/,
   ]]);

@@ -80,15 +80,12 @@ mountTest("a delivery reports a script for what it was", async (t) => {
 });
 
 mountTest(
-  "a script that writes 1 GB leaves memory and log small",
+  "a script that writes 1 GB leaves the log small",
   async () => {
     await using kit = await deliveryKit();
-    const before = Deno.memoryUsage().rss;
     await kit.deliver(
       withScript("#!/bin/sh\nyes | head -c 1000000000\nexit 9\n"),
     );
-    const growth = (Deno.memoryUsage().rss - before) / 2 ** 20;
-    assert.ok(growth < 64, `resident memory grew by ${growth} MiB`);
     assert.ok(kit.lines.length < 11_000);
     assert.ok(
       kit.lines.some((line) => line.includes("[further output dropped]")),

@@ -57,6 +57,7 @@ export class OpenSession extends AuthSession implements AsyncDisposable {
     this.#tpm = tpm;
   }
 
+  /** Whether the TPM still holds the session. */
   override get isOpen(): boolean {
     return super.isOpen && !this.#isFlushed;
   }
