@@ -74,9 +74,11 @@ function stopSignal(): AbortSignal & Disposable {
 async function tcti(): Promise<string> {
   const chosen = Deno.env.get("TCTI");
   if (chosen) return chosen;
-  const managed = "/dev/tpmrm0";
-  const exists = await Deno.stat(managed).then(() => true, () => false);
-  return `device:${exists ? managed : "/dev/tpm0"}`;
+  const [managed, raw] = ["/dev/tpmrm0", "/dev/tpm0"];
+  const exists = (path: string): Promise<boolean> =>
+    Deno.stat(path).then(() => true, () => false);
+  const isRawAlone = !await exists(managed) && await exists(raw);
+  return `device:${isRawAlone ? raw : managed}`;
 }
 
 if (import.meta.main) {

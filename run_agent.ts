@@ -44,9 +44,19 @@ async function openLogs(
 ): Promise<{ imaList: MeasurementList; bootLog: BootLog }> {
   const imaList = await MeasurementList.open(config.imaLogPath);
   const bootLog = await BootLog.open(config.bootLogPath);
-  for (const { problem } of [imaList, bootLog]) {
-    if (problem !== undefined) log.warn(describe(problem));
-  }
+  const tell = (problem: Error | undefined, meaning: string): void => {
+    if (problem !== undefined) log.warn(`${meaning}: ${describe(problem)}`);
+  };
+  tell(
+    imaList.problem,
+    'No runtime policy can pass without the IMA list (option "ima_ml_path"; ' +
+      "kernel command line ima_policy=tcb)",
+  );
+  tell(
+    bootLog.problem,
+    "No measured boot policy can pass without the boot log (option " +
+      '"measuredboot_ml_path"; UEFI firmware with a TPM 2.0)',
+  );
   return { imaList, bootLog };
 }
 
