@@ -60,9 +60,9 @@ Deno.test("the agent says in one line why it cannot reach its TPM", async (t) =>
         /TPM device \/nonexistent\/tpm: the device does not exist; is a TPM 2\.0 present and enabled/,
     },
     {
-      name: "no device, as tpm2-tss would look for it",
+      name: "no device, the managed one first",
       tcti: "",
-      want: /TPM device \/dev\/tpm0: the device does not exist/,
+      want: /TPM device \/dev\/tpmrm0: the device does not exist/,
       ignore: await exists("/dev/tpm0"),
     },
     {
