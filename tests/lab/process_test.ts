@@ -17,14 +17,16 @@ const STUBBORN = [
 function start(
   directory: LabDirectory,
   argv: readonly string[],
+  stopTimeoutMs = 10_000,
 ): Promise<LabProcess> {
   const logFile = directory.path("log");
+  const logged = (): Promise<string> =>
+    Deno.readTextFile(logFile).catch(() => ""); // not there at first
   return LabProcess.start(argv, {
     name: "the program",
     logFile,
-    ready: async () => (await Deno.readTextFile(logFile)) === "ready\n",
-    readyTimeoutMs: 5000,
-    stopTimeoutMs: 200,
+    ready: async () => (await logged()) === "ready\n",
+    stopTimeoutMs,
   });
 }
 
@@ -36,7 +38,8 @@ Deno.test("LabProcess.stop() ends a program and its children", async (t) => {
   for (const { name, argv, signal } of rows) {
     await t.step(name, async () => {
       await using directory = await LabDirectory.make();
-      await using process = await start(directory, argv);
+      const patience = signal === "SIGKILL" ? 200 : 10_000;
+      await using process = await start(directory, argv, patience);
       assert.equal(isGroupAlive(process.pid), true);
       assert.equal((await process.stop()).signal, signal);
       assert.equal(isGroupAlive(process.pid), false);
