@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { splitDer, trimDer } from "../crypto/der.ts";
 import { encodePem } from "../crypto/pem.ts";
 import { describe, type Log } from "../log/log.ts";
@@ -92,7 +93,7 @@ async function readChain(
       if (contents !== undefined) parts.push(contents);
     }
     // A certificate may be spread over two indices, so split only the whole.
-    return splitDer(concatenated(parts));
+    return splitDer(Buffer.concat(parts));
   } catch (error) {
     log.warn(
       `The EK certificate chain in the TPM cannot be read (${
@@ -101,15 +102,4 @@ async function readChain(
     );
     return [];
   }
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const size = parts.reduce((sum, part) => sum + part.length, 0);
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import {
   type ClientRequest,
   type IncomingMessage,
@@ -172,9 +173,7 @@ async function readAnswer(response: IncomingMessage): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return new TextDecoder().decode(
-    await new Blob(chunks as BlobPart[]).arrayBuffer(),
-  );
+  return Buffer.concat(chunks).toString();
 }
 
 /** The answer, or undefined if no registrar can have given it. */

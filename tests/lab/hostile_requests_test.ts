@@ -192,4 +192,11 @@ Deno.test("a client whose certificate is not the verifier's gets nothing", async
       }
     });
   }
+  await t.step("the verifier's certificate still gets an answer", async () => {
+    using client = await trustedClient(lab.keylime, agent);
+    for (const path of paths) {
+      const { status, body } = await ask({ client, agent }, { path });
+      assert.equal(status, path === "/nothing" ? 400 : 200, body);
+    }
+  });
 });

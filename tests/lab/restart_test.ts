@@ -113,4 +113,8 @@ Deno.test("an agent registers over TLS, trusting the configured CA alone", async
   await agent.configure({ ...tls, registrar_tls_ca_cert: lab.ca.certificate });
   await agent.start("listening");
   await agent.logs("Registration failed (attempt 1)");
+  assert.match(
+    await agent.log(),
+    /registrar at https:\S+: self-signed certificate in certificate chain/,
+  );
 });
