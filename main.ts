@@ -9,9 +9,13 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { loadConfig } from "./config/config.ts";
 import { systemFiles } from "./config/files.ts";
+import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
 import { createLog, describe } from "./log/log.ts";
 import { runAgent } from "./run_agent.ts";
-import { VERSION } from "./version.ts";
+import { isJournal } from "./service/journal.ts";
+import { Notifier } from "./service/notifier.ts";
+import { watchdogPeriod } from "./service/watchdog.ts";
+import { describeProgram } from "./version.ts";
 
 const USAGE = `Usage: keylime_agent [OPTION]
 
@@ -22,6 +26,9 @@ directories, and KEYLIME_AGENT_* environment variables.
   -h, --help     print this text
   -V, --version  print the version
 `;
+
+/** The descriptor that the log goes to. */
+const STANDARD_ERROR = 2;
 
 /** Prints and ends on an option that is no start; returns for a start. */
 function readArguments(args: readonly string[]): void {
@@ -34,12 +41,12 @@ function readArguments(args: readonly string[]): void {
       },
     });
     if (values.help) process.stdout.write(USAGE);
-    else if (values.version) process.stdout.write(`keylime_agent ${VERSION}\n`);
+    else if (values.version) process.stdout.write(`${describeProgram()}\n`);
     else return;
     Deno.exit(0);
   } catch (error) {
     process.stderr.write(`${describe(error)}\n${USAGE}`);
-    Deno.exit(2);
+    Deno.exit(EXIT_CODE.usage);
   }
 }
 
@@ -81,9 +88,21 @@ async function tcti(): Promise<string> {
   return `device:${isRawAlone ? raw : managed}`;
 }
 
-if (import.meta.main) {
+/** How often the service manager wants a sign of life, in milliseconds. */
+function watchdogMs(): number | undefined {
+  return watchdogPeriod({
+    usec: Deno.env.get("WATCHDOG_USEC"),
+    pid: Deno.env.get("WATCHDOG_PID"),
+  }, Deno.pid);
+}
+
+/** Runs the agent to its end, and sets the exit code. */
+async function main(): Promise<void> {
   readArguments(Deno.args);
-  const log = createLog(Deno.env.get("RUST_LOG"), printLine);
+  const log = createLog(Deno.env.get("RUST_LOG"), printLine, {
+    hasPriorities: isJournal(STANDARD_ERROR, Deno.env.get("JOURNAL_STREAM")),
+  });
+  using notifier = new Notifier(Deno.env.get("NOTIFY_SOCKET"), log);
   using stop = stopSignal();
   try {
     const config = await loadConfig({
@@ -93,14 +112,21 @@ if (import.meta.main) {
     });
     config.environment.forEach((line) => log.debug(line));
     config.warnings.forEach((sentence) => log.warn(sentence));
-    await runAgent({ config, tcti: await tcti(), log, stop }).catch(
+    const service = { notifier, watchdogMs: watchdogMs() };
+    await runAgent({ config, tcti: await tcti(), service, log, stop }).catch(
       (error) => {
         if (error !== stop.reason) throw error;
       },
     );
     log.info("Stopped");
   } catch (error) {
-    log.error(describe(error));
-    process.exitCode = 1;
+    const reason = describe(error);
+    log.error(reason);
+    notifier.send({ STATUS: `Ended: ${reason}` });
+    process.exitCode = exitCodeOf(error);
   }
 }
+
+// Not awaited: the module that a portable executable runs is of CommonJS, which
+// cannot await, so that Deno runs it without keeping its syntax tree.
+void main();

@@ -7,12 +7,12 @@
 
 import { Attestation } from "./agent/attestation.ts";
 import { type Identity, openIdentity } from "./agent/identity.ts";
-import { dropPrivileges, idsOf } from "./agent/privileges.ts";
 import { registerAgent } from "./agent/registrar.ts";
 import {
   openServerIdentity,
   type ServerIdentity,
 } from "./agent/server_identity.ts";
+import { askForSignOfLife, isSignOfLife } from "./agent/sign_of_life.ts";
 import { type AppOptions, createApp } from "./api/app.ts";
 import { type RunningServer, startServer } from "./api/server.ts";
 import { readTrustedCa } from "./api/trusted_ca.ts";
@@ -23,6 +23,10 @@ import { describe, type Log } from "./log/log.ts";
 import { openSecureMount, type SecurePlace } from "./payload/secure_mount.ts";
 import { PayloadService } from "./payload/service.ts";
 import { Revocations } from "./revocation/revocation.ts";
+import type { NoticeReceiver } from "./service/notifier.ts";
+import { dropPrivileges, idsOf } from "./service/privileges.ts";
+import { Status } from "./service/status.ts";
+import { Watchdog } from "./service/watchdog.ts";
 import { openTransport, parseTcti, Tpm } from "./tpm/mod.ts";
 
 /** What the agent is started with. */
@@ -31,6 +35,13 @@ export interface AgentStart {
   readonly config: AgentConfig;
   /** How its TPM is reached, in the syntax of `TCTI`. */
   readonly tcti: string;
+  /** The service manager that started it. */
+  readonly service: {
+    /** What it is told through. */
+    readonly notifier: NoticeReceiver;
+    /** How long a sign of life holds, in milliseconds, if one is wanted. */
+    readonly watchdogMs: number | undefined;
+  };
   /** Where it reports. */
   readonly log: Log;
   /** Ends it. */
@@ -58,6 +69,24 @@ async function openLogs(
       '"measuredboot_ml_path"; UEFI firmware with a TPM 2.0)',
   );
   return { imaList, bootLog };
+}
+
+/** The TPM, whose answers reach `watchdog` and whose loss aborts `lost`. */
+async function openTpm(
+  tcti: string,
+  { watchdog, lost }: {
+    readonly watchdog: Watchdog;
+    readonly lost: AbortController;
+  },
+): Promise<Tpm> {
+  return new Tpm(await openTransport(parseTcti(tcti)), {
+    onCommand: (_, refusal) => {
+      if (isSignOfLife(refusal)) watchdog.answered();
+    },
+    // Only a new start brings the keys back, so let the service manager do it.
+    onLost: (cause) =>
+      lost.abort(new Error("The agent has lost its TPM and ends", { cause })),
+  });
 }
 
 /** The mount for secrets, made the agent's own before it drops root. */
@@ -120,13 +149,43 @@ async function listen(
   return running;
 }
 
+/** The agent's answers to verifiers, from its parts. */
+function openAttester(
+  { config, log }: AgentStart,
+  parts: {
+    readonly tpm: Tpm;
+    readonly identity: Identity;
+    readonly server: ServerIdentity;
+    readonly imaList: MeasurementList;
+    readonly bootLog: BootLog;
+    readonly status: Status;
+  },
+): Attestation {
+  const { tpm, identity, server, imaList, bootLog, status } = parts;
+  return new Attestation({
+    tpm,
+    ak: identity.ak,
+    uuid: identity.uuid,
+    hash: config.tpm.hashAlg,
+    keyType: config.tpm.encryptionAlg,
+    scheme: config.tpm.signingAlg,
+    payloadPublicKey: server.payloadPublicKey,
+    imaList,
+    bootLog,
+    log,
+    onQuote: (failure) => status.quoted(failure),
+  });
+}
+
 /**
  * Runs the agent until its stop. Throws if it cannot start or go on, and the
  * reason of the stop if that comes before it is registered.
  */
 export async function runAgent(start: AgentStart): Promise<void> {
-  const { config, tcti, log } = start;
+  const { config, tcti, log, service: { notifier, watchdogMs } } = start;
   await using opened = new AsyncDisposableStack();
+  const status = opened.use(new Status(notifier));
+  const watchdog = opened.use(new Watchdog(notifier, { watchdogMs, log }));
   // The kernel lets only root open its logs, so open them before anything.
   const { imaList, bootLog } = await openLogs(config, log);
   opened.use(imaList);
@@ -137,28 +196,17 @@ export async function runAgent(start: AgentStart): Promise<void> {
     `Starting server with API versions: ${config.apiVersions.join(", ")}`,
   );
   const lost = new AbortController();
-  const tpm = opened.use(
-    new Tpm(await openTransport(parseTcti(tcti)), {
-      // Only a new start brings the keys back, so let the service manager do it.
-      onLost: (cause) =>
-        lost.abort(new Error("The agent has lost its TPM and ends", { cause })),
-    }),
-  );
+  const tpm = opened.use(await openTpm(tcti, { watchdog, lost }));
   const stop = AbortSignal.any([start.stop, lost.signal]);
   const identity = opened.use(await openIdentity(tpm, config, log));
-  const { uuid, ak } = identity;
-  const server = await openServerIdentity(config, uuid, log);
-  const attester = new Attestation({
+  const server = await openServerIdentity(config, identity.uuid, log);
+  const attester = openAttester(start, {
     tpm,
-    ak,
-    uuid,
-    hash: config.tpm.hashAlg,
-    keyType: config.tpm.encryptionAlg,
-    scheme: config.tpm.signingAlg,
-    payloadPublicKey: server.payloadPublicKey,
+    identity,
+    server,
     imaList,
     bootLog,
-    log,
+    status,
   });
   const receivers = await openReceivers({ ...start, stop }, {
     identity,
@@ -167,9 +215,20 @@ export async function runAgent(start: AgentStart): Promise<void> {
   });
   opened.use(receivers.revocations);
   opened.use(receivers.keys);
+  stop.throwIfAborted();
   const running = await listen(start, server, { attester, ...receivers });
   opened.defer(() => running.close());
-  await registerAgent(tpm, { config, identity, server, log, signal: stop });
+  status.ready();
+  opened.defer(() => status.stopping());
+  watchdog.start(() => askForSignOfLife(tpm, config.tpm.hashAlg));
+  await registerAgent(tpm, {
+    config,
+    identity,
+    server,
+    log,
+    onProgress: (progress) => status.registration(progress),
+    signal: stop,
+  });
   if (!stop.aborted) {
     await new Promise((resolve) => stop.addEventListener("abort", resolve));
   }

@@ -7,7 +7,11 @@
 import { join } from "node:path";
 import type { UuidSource } from "../config/agent_config.ts";
 import { parseUuid } from "../config/uuid.ts";
-import { readStateFile, writePrivateFile } from "../crypto/state_file.ts";
+import {
+  readStateFile,
+  UnusableFileError,
+  writePrivateFile,
+} from "../crypto/state_file.ts";
 import { type Log, quoted } from "../log/log.ts";
 
 /** Where a generated id is kept in the agent's directory. */
@@ -18,7 +22,8 @@ const FILE_NAME = "agent_uuid";
  * every start the registrar would know this machine under ever more names, and
  * the verifier would lose it at each.
  *
- * @throws Error if the kept id cannot be read, or is no UUID
+ * @throws UnusableFileError if the kept id is no UUID, Error if it cannot be
+ * read
  */
 export async function agentId(
   source: UuidSource,
@@ -41,7 +46,7 @@ export async function agentId(
   const text = kept.text.trim();
   const uuid = parseUuid(text);
   if (uuid === undefined) {
-    throw new Error(
+    throw new UnusableFileError(
       `${path} holds ${quoted(text)}, which is no UUID; delete the file to ` +
         "have a new id generated",
     );

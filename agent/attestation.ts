@@ -79,6 +79,8 @@ export interface AttestationOptions {
   readonly bootLog: BootLog;
   /** Where trouble with the logs goes. */
   readonly log: Log;
+  /** Told of each quote that was made, and of what kept one from being made. */
+  readonly onQuote?: (failure?: unknown) => void;
 }
 
 type Values = ReadonlyMap<number, Bytes>;
@@ -113,11 +115,29 @@ export class Attestation implements Attester {
 
   /** See {@linkcode Attester.identityQuote}. */
   identityQuote(nonce: string): Promise<string> {
-    return this.#quote(nonce, [BINDING_PCR]);
+    return this.#observed(this.#quote(nonce, [BINDING_PCR]));
   }
 
   /** See {@linkcode Attester.integrityEvidence}. */
-  async integrityEvidence(
+  integrityEvidence(request: IntegrityRequest): Promise<IntegrityEvidence> {
+    return this.#observed(this.#evidence(request));
+  }
+
+  /** `answer`, after telling what became of it. */
+  async #observed<T>(answer: Promise<T>): Promise<T> {
+    const { onQuote } = this.#options;
+    try {
+      const value = await answer;
+      onQuote?.();
+      return value;
+    } catch (error) {
+      // That one is the client's failure.
+      if (!(error instanceof NonceTooLongError)) onQuote?.(error);
+      throw error;
+    }
+  }
+
+  async #evidence(
     { nonce, mask, imaEntry }: IntegrityRequest,
   ): Promise<IntegrityEvidence> {
     const pcrs = Array.from({ length: PCR_COUNT }, (_, pcr) => pcr)

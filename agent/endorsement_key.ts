@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UnfitOptionError } from "../config/error.ts";
 import { ekHash, spkiPem } from "../crypto/spki.ts";
 import {
   type AuthorizedEntity,
@@ -141,7 +142,7 @@ async function persistentKey(
   } catch (error) {
     if (!(error instanceof TpmError)) throw error;
     const where = formatHandle(handle);
-    throw new Error(
+    throw new UnfitOptionError(
       `Option "ek_handle" names ${where}, where the TPM has no key to use; ` +
         'put the endorsement key there, or set the option to "generate"',
       { cause: error },
@@ -154,7 +155,7 @@ async function persistentKey(
  * is set never crosses the bus: an HMAC session proves that we know it, salted
  * as soon as there is a key to salt it to.
  *
- * @throws Error if the password is not the hierarchy's
+ * @throws UnfitOptionError if the password is not the hierarchy's
  */
 async function withHierarchy<T>(
   tpm: Executor,
@@ -167,7 +168,7 @@ async function withHierarchy<T>(
     const isRefused = error instanceof TpmError &&
       (error.is("TPM_RC_BAD_AUTH") || error.is("TPM_RC_AUTH_FAIL"));
     if (!isRefused) throw error;
-    throw new Error(
+    throw new UnfitOptionError(
       'Option "tpm_ownerpassword" is not the password of the TPM\'s ' +
         "endorsement hierarchy",
       { cause: error },

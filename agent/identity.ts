@@ -6,6 +6,7 @@
  */
 
 import type { AgentConfig } from "../config/agent_config.ts";
+import { UnfitOptionError } from "../config/error.ts";
 import type { Log } from "../log/log.ts";
 import {
   flushLeftovers,
@@ -37,7 +38,7 @@ export interface Identity extends AsyncDisposable {
 /**
  * Opens the keys and finds the id.
  *
- * @throws Error if the TPM has no PCR bank of the configured hash: no quote
+ * @throws UnfitOptionError if the TPM has no PCR bank of the configured hash: no quote
  * could ever succeed
  */
 export async function openIdentity(
@@ -93,7 +94,7 @@ async function requireBank(tpm: Tpm, hash: TpmHash): Promise<void> {
     await readPcrs(tpm, hash, [0]);
   } catch (error) {
     if (!(error instanceof PcrBankError)) throw error;
-    throw new Error(
+    throw new UnfitOptionError(
       `Option "tpm_hash_alg" is "${hash}", but this TPM has no such PCR bank; ` +
         "set the option to one that `tpm2_getcap pcrs` shows, or have the " +
         "firmware or tpm2_pcrallocate allocate it",

@@ -6,13 +6,14 @@
 
 import type { AgentConfig, RegistrarConfig } from "../config/agent_config.ts";
 import { decodeCertificates } from "../crypto/pem.ts";
+import { UnusableFileError } from "../crypto/state_file.ts";
 import type { Log } from "../log/log.ts";
 import { encode, type Tpm, TPM2B_PUBLIC } from "../tpm/mod.ts";
 import { activate } from "./credential.ts";
 import type { Identity } from "./identity.ts";
 import { RegistrarClient } from "./registrar_client.ts";
 import type { RegistrationData } from "./registrar_dialogue.ts";
-import { register } from "./registration.ts";
+import { register, type RegistrationProgress } from "./registration.ts";
 import type { ServerIdentity } from "./server_identity.ts";
 
 /** What {@linkcode registerAgent} needs. */
@@ -25,6 +26,8 @@ export interface RegisterAgentOptions {
   readonly server: ServerIdentity;
   /** Where progress and trouble go. */
   readonly log: Log;
+  /** Told how each attempt ended. */
+  readonly onProgress?: (progress: RegistrationProgress) => void;
   /** Ends the trying. */
   readonly signal: AbortSignal;
 }
@@ -33,11 +36,12 @@ export interface RegisterAgentOptions {
  * Registers the agent, however long that takes, and unloads the endorsement
  * key, which is needed no more.
  *
- * @throws RegistrationRefusedError when the registrar refuses for good
+ * @throws RegistrationRefusedError when the registrar refuses for good,
+ * UnusableFileError if the file with its CA cannot be used
  */
 export async function registerAgent(
   tpm: Tpm,
-  { config, identity, server, log, signal }: RegisterAgentOptions,
+  { config, identity, server, ...options }: RegisterAgentOptions,
 ): Promise<void> {
   const { uuid, ek, ak } = identity;
   await register({
@@ -47,8 +51,7 @@ export async function registerAgent(
     apiVersions: config.apiVersions,
     backoff: config.registrar.backoff,
     activate: (credential) => activate(tpm, { ek, ak }, { credential, uuid }),
-    log,
-    signal,
+    ...options,
   });
   await ek[Symbol.asyncDispose]();
 }
@@ -84,7 +87,7 @@ async function readAuthorities(path: string): Promise<string> {
     if (decodeCertificates(text).length > 0) return text;
     throw new Error("it holds no PEM certificate");
   } catch (cause) {
-    throw new Error(
+    throw new UnusableFileError(
       `Option "registrar_tls_ca_cert" names ${path}, which cannot be used`,
       { cause },
     );

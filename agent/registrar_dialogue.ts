@@ -56,7 +56,13 @@ export interface DialogueOptions {
 /** A refusal that trying again cannot heal. */
 export class RegistrationRefusedError extends Error {
   /** The class's name, also after bundling. */
-  override readonly name = "RegistrationRefusedError";
+  override readonly name: string = "RegistrationRefusedError";
+}
+
+/** The registrar knows this agent's id as another machine's. */
+export class IdentityRefusedError extends RegistrationRefusedError {
+  /** The class's name, also after bundling. */
+  override readonly name = "IdentityRefusedError";
 }
 
 /** A failure that may pass. */
@@ -151,7 +157,7 @@ async function registerWith(
   requirePatience(answer, `POST ${path}`);
   const { status, reason } = answer;
   if (status === 403) {
-    throw new RegistrationRefusedError(
+    throw new IdentityRefusedError(
       `The registrar at ${client.url} refuses agent ${uuid}: it knows this id ` +
         "with another TPM, EK certificate or attestation key. If this machine " +
         "is the right one, delete the old record with `keylime_tenant -c " +

@@ -16,10 +16,23 @@ import {
   TransientError,
 } from "./registrar_dialogue.ts";
 
+/** How the registration goes. */
+export type RegistrationProgress =
+  /** An attempt failed, and the next one follows after `delayMs` milliseconds. */
+  | {
+    readonly kind: "failed";
+    readonly error: unknown;
+    readonly delayMs: number;
+  }
+  /** The agent is known; `registrar` is `10.0.0.1:8890`. */
+  | { readonly kind: "registered"; readonly registrar: string };
+
 /** What {@linkcode register} needs. */
 export interface RegistrationOptions extends DialogueOptions {
   /** When to try again. */
   readonly backoff: Backoff;
+  /** Told how each attempt ended that is not the end of all trying. */
+  readonly onProgress?: (progress: RegistrationProgress) => void;
   /** Between 0 and 1; tests replace it. */
   readonly random?: () => number;
 }
@@ -37,7 +50,8 @@ export async function register(options: RegistrationOptions): Promise<void> {
   let failedProofs = 0;
   for (let failures = 0;; failures++) {
     try {
-      return await runDialogue(options);
+      await runDialogue(options);
+      break;
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof ProofError) {
@@ -57,6 +71,8 @@ export async function register(options: RegistrationOptions): Promise<void> {
       await sleep(delayMs, options.signal);
     }
   }
+  const registrar = options.client.peer;
+  options.onProgress?.({ kind: "registered", registrar });
 }
 
 function isTransient(error: unknown): boolean {
@@ -65,7 +81,7 @@ function isTransient(error: unknown): boolean {
 }
 
 function tell(
-  { log, backoff }: RegistrationOptions,
+  { log, backoff, onProgress }: RegistrationOptions,
   { failures, delayMs, error }: {
     readonly failures: number;
     readonly delayMs: number;
@@ -77,6 +93,7 @@ function tell(
   }; trying again in ${(delayMs / 1000).toFixed(1)} s`;
   if (failures < backoff.maxRetries) log.warn(message);
   else log.error(message);
+  onProgress?.({ kind: "failed", error, delayMs });
 }
 
 function pause(

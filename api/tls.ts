@@ -6,6 +6,7 @@
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { UnusableFileError } from "../crypto/state_file.ts";
 
 /** The server's identity, and the CAs whose clients it serves. */
 export interface MutualTls {
@@ -20,7 +21,7 @@ export interface MutualTls {
 /**
  * Checks that `tls` can serve clients.
  *
- * @throws {Error} if not, naming the option to look at
+ * @throws {UnusableFileError} if not, naming the option to look at
  */
 export function assertUsable(tls: MutualTls): void {
   const { certificate, key } = {
@@ -36,7 +37,7 @@ export function assertUsable(tls: MutualTls): void {
     ),
   };
   if (!certificate.checkPrivateKey(key)) {
-    throw new Error(
+    throw new UnusableFileError(
       "The server certificate is not of the server key: check options server_cert and server_key, or remove both files to have a new pair made",
     );
   }
@@ -53,8 +54,11 @@ function parsed<T>(option: string, what: string, parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
-    throw new Error(`Option ${option} does not give a usable ${what}`, {
-      cause,
-    });
+    throw new UnusableFileError(
+      `Option ${option} does not give a usable ${what}`,
+      {
+        cause,
+      },
+    );
   }
 }

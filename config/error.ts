@@ -1,6 +1,6 @@
 /**
- * The one error that a configuration can cause, written for the administrator
- * who has to mend it.
+ * The errors that a configuration can cause, written for the administrator who
+ * has to mend it.
  *
  * @module
  */
@@ -48,6 +48,12 @@ export class ConfigError extends Error {
     this.value = fault.value;
     this.accepted = fault.accepted;
   }
+}
+
+/** An option has a proper value that this machine cannot follow; one line. */
+export class UnfitOptionError extends Error {
+  /** The class's name, also after bundling. */
+  override readonly name = "UnfitOptionError";
 }
 
 /**

@@ -9,7 +9,11 @@ import { Buffer } from "node:buffer";
 import { createPrivateKey, generateKeyPairSync, KeyObject } from "node:crypto";
 import { decryptPbes2 } from "./pbes2.ts";
 import { decodePem, type PemBlock } from "./pem.ts";
-import { readStateFile, writePrivateFile } from "./state_file.ts";
+import {
+  readStateFile,
+  UnusableFileError,
+  writePrivateFile,
+} from "./state_file.ts";
 
 /** Where a key is kept. */
 export interface KeyLocation {
@@ -31,9 +35,9 @@ export interface PrivateKeyFile {
 
 /**
  * The TLS key of the agent's server: whatever private key `location` holds,
- * else a new P-256 key, written there as PKCS#8 with mode 0600. Throws Error,
- * naming the file and what to do, when it cannot be read, decrypted or
- * written.
+ * else a new P-256 key, written there as PKCS#8 with mode 0600. Throws
+ * UnusableFileError, naming the file and what to do, when it holds no key that
+ * can be used, and Error when it cannot be read or written.
  */
 export async function loadOrCreateServerKey(
   location: KeyLocation,
@@ -47,7 +51,7 @@ export async function loadOrCreateServerKey(
 
 /**
  * The RSA-2048 transport key of payloads: the one `location` holds, else a new
- * one, written there as PKCS#8 with mode 0600. Throws Error like
+ * one, written there as PKCS#8 with mode 0600. Throws like
  * {@linkcode loadOrCreateServerKey}, and when the file holds another type.
  *
  * Older agents had one RSA key for both purposes and no payload key file.
@@ -61,7 +65,7 @@ export async function loadOrCreatePayloadKey(
   const existing = await readKey(location, "payload_key");
   if (existing !== undefined) {
     if (isRsa2048(existing.key)) return existing;
-    throw new Error(
+    throw new UnusableFileError(
       `payload_key ${JSON.stringify(location.path)} must hold an RSA key of ` +
         `2048 bits, not ${kindOf(existing.key)}; put the right key there, or ` +
         "move the file away to have a new key made",
@@ -86,7 +90,9 @@ async function readKey(
   const file = await readStateFile(path);
   if (file === undefined) return undefined;
   const problem = (what: string, cause?: unknown): Error =>
-    new Error(`${option} ${JSON.stringify(path)} ${what}`, { cause });
+    new UnusableFileError(`${option} ${JSON.stringify(path)} ${what}`, {
+      cause,
+    });
   const block = privateKeyBlock(file.text);
   if (block === undefined) {
     throw problem(

@@ -13,6 +13,7 @@ import {
   sign,
 } from "node:crypto";
 import { isIP } from "node:net";
+import { UnusableFileError } from "./state_file.ts";
 
 /** Any node of an ASN.1 tree. */
 type Node = asn1.Sequence["valueBlock"]["value"][number];
@@ -40,8 +41,8 @@ export interface SelfSignedOptions {
 /**
  * A self-signed TLS server certificate in DER, valid for 20 years. Its names
  * are those of upstream's (contract section 2.4), its form is what RFC 5280
- * and OpenSSL's strict checks ask of an end entity. Throws Error for a key
- * that has no signature algorithm here.
+ * and OpenSSL's strict checks ask of an end entity. Throws UnusableFileError
+ * for a key that has no signature algorithm here.
  */
 export function selfSignedCertificate(
   { uuid, contact, key, now }: SelfSignedOptions,
@@ -102,7 +103,7 @@ function signatureAlgorithm(key: KeyObject): SignatureAlgorithm {
   }
   const ecdsa = ECDSA[curve];
   if (key.asymmetricKeyType !== "ec" || ecdsa === undefined) {
-    throw new Error(
+    throw new UnusableFileError(
       `No certificate can be made for a key of type ` +
         `${[key.asymmetricKeyType, curve].join(" ").trim()}; set server_key ` +
         "to an RSA, P-256, P-384, P-521 or Ed25519 key, or server_cert to a " +

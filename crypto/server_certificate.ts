@@ -8,7 +8,11 @@
 import { type KeyObject, X509Certificate } from "node:crypto";
 import { decodeCertificates, encodePem } from "./pem.ts";
 import { selfSignedCertificate } from "./self_signed.ts";
-import { readStateFile, writePublicFile } from "./state_file.ts";
+import {
+  readStateFile,
+  UnusableFileError,
+  writePublicFile,
+} from "./state_file.ts";
 
 /** How long before its end a certificate counts as expiring. */
 const WARNING_MS = 90 * 24 * 60 * 60 * 1000;
@@ -51,14 +55,15 @@ export interface ServerCertificate {
  * The certificate at `path`, or a new self-signed one written there with mode
  * 0644 (contract section 2.4). Of the first certificate in the file:
  *
- * - Not of `key`: Error, even if self-signed, since a mistyped path must not
+ * - Not of `key`: UnusableFileError, even if self-signed, since a mistyped path must not
  *   cost the certificate that verifiers pin.
  * - Expired, of `key`, self-issued with a common name alone, as every Keylime
  *   agent makes them: replaced, since nobody accepts it any more.
  * - Anything else is kept, also when expired (its issuer must renew it) or not
  *   yet valid (then the clock is wrong), and `status` tells.
  *
- * Throws Error, naming the file and what to do, when it cannot be used.
+ * Throws UnusableFileError, naming the file and what to do, when it cannot be
+ * used.
  */
 export async function loadOrCreateServerCertificate(
   options: ServerCertificateOptions,
@@ -89,7 +94,7 @@ async function readCertificate(
   if (file === undefined) return undefined;
   const certificate = parseCertificate(file.text, path);
   if (!certificate.checkPrivateKey(key)) {
-    throw new Error(
+    throw new UnusableFileError(
       `server_cert ${JSON.stringify(path)} is not a certificate of the key ` +
         "in server_key; set both to files that belong together, or move the " +
         "certificate away to have a new one made",
@@ -104,7 +109,7 @@ function parseCertificate(text: string, path: string): X509Certificate {
     if (leaf === undefined) throw new SyntaxError("No CERTIFICATE block");
     return new X509Certificate(leaf);
   } catch (cause) {
-    throw new Error(
+    throw new UnusableFileError(
       `server_cert ${JSON.stringify(path)} holds no certificate in PEM form; ` +
         "restore it, or move the file away to have a new one made",
       { cause },

@@ -16,6 +16,12 @@ export interface StateFile {
   readonly isExposed: boolean;
 }
 
+/** A file that the agent was given holds nothing that it can use. */
+export class UnusableFileError extends Error {
+  /** The class's name, also after bundling. */
+  override readonly name = "UnusableFileError";
+}
+
 /**
  * The text of the file at `path`, or undefined when there is none. Throws
  * Error, naming the file's owner and mode, when it cannot be read.

@@ -17,6 +17,15 @@ export type Level = typeof LEVELS[number];
 /** Where the agent's parts send what an administrator should read. */
 export type Log = { readonly [L in Level]: (message: string) => void };
 
+/** Priorities of the system log. sd-daemon(3), syslog(3). */
+const PRIORITIES: Readonly<Record<Level, number>> = {
+  error: 3,
+  warn: 4,
+  info: 6,
+  debug: 7,
+  trace: 7,
+};
+
 /** The target that rust-keylime's main binary logs under. */
 const TARGET = "keylime_agent";
 
@@ -45,21 +54,26 @@ export function thresholdOf(filter: string | undefined): Level | undefined {
 }
 
 /**
- * A log that hands finished lines, without their newline, to `write`.
+ * A log that hands finished lines, without their newline, to `write`. A message
+ * is one line, whatever is in it, so that none can pass for two.
  *
  * @param filter the value of `RUST_LOG`; without one, everything from `info`
  * up is shown, so that a failure is never silent
+ * @param options `hasPriorities` puts before each line the priority that the
+ * systemd journal takes off and files it under: `<4>` for a warning
  */
 export function createLog(
   filter: string | undefined,
   write: (line: string) => void,
+  { hasPriorities = false }: { readonly hasPriorities?: boolean } = {},
 ): Log {
   const threshold = thresholdOf(filter);
   const shown = threshold === undefined ? -1 : LEVELS.indexOf(threshold);
   const at = (level: Level): (message: string) => void => {
     if (LEVELS.indexOf(level) > shown) return () => {};
-    const prefix = ` ${level.toUpperCase().padEnd(5)} ${TARGET} > `;
-    return (message) => write(prefix + message);
+    const priority = hasPriorities ? `<${PRIORITIES[level]}>` : "";
+    const prefix = `${priority} ${level.toUpperCase().padEnd(5)} ${TARGET} > `;
+    return (message) => write(prefix + oneLine(message));
   };
   return {
     error: at("error"),
@@ -71,15 +85,25 @@ export function createLog(
 }
 
 /**
+ * `text` with its control and format characters escaped: one line, which no
+ * terminal shows as another.
+ */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  return `\\u${code.toString(16).padStart(4, "0")}`;
+}
+
+/**
  * `text` from outside, made safe for a log line: double-quoted, with control
  * and non-ASCII characters escaped, cut after `limit` characters.
  */
 export function quoted(text: string, limit = 100): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  return JSON.stringify(cut).replaceAll(
-    /[\u007f-\uffff]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(cut).replaceAll(/[\u007f-\uffff]/g, escaped);
 }
 
 /**

@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   payload: ["config", "crypto", "log"],
   revocation: ["config", "crypto", "log", "payload"],
   agent: ["config", "crypto", "ima", "log", "tpm"],
+  service: ["agent", "log"],
   api: ["agent", "config", "crypto", "log", "payload", "revocation"],
 };
 

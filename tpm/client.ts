@@ -38,8 +38,8 @@ const DEFAULT_RESEND: ResendPolicy = {
 export interface TpmOptions {
   /** See {@linkcode ResendPolicy}. */
   readonly resend?: ResendPolicy;
-  /** Told of each command that was answered, for counting. */
-  readonly onCommand?: (command: SomeCommand) => void;
+  /** Told of each command that was answered, and of the refusal if it was one. */
+  readonly onCommand?: (command: SomeCommand, refusal?: TpmError) => void;
   /** Told once when the transport failed and this client is of no more use. */
   readonly onLost?: (error: Error) => void;
 }
@@ -58,7 +58,7 @@ function isPutOff(error: TpmError): boolean {
 export class Tpm implements Executor, AsyncDisposable {
   readonly #transport: Transport;
   readonly #resend: ResendPolicy;
-  readonly #onCommand: (command: SomeCommand) => void;
+  readonly #onCommand: (command: SomeCommand, refusal?: TpmError) => void;
   readonly #onLost: (error: Error) => void;
   readonly #turns = new Turns();
   #failure: Error | undefined;
@@ -191,14 +191,15 @@ export class Tpm implements Executor, AsyncDisposable {
       authorizations: authorization.authorize(entities, parameters),
       parameters,
     }));
-    this.#onCommand(command);
     const response = decodeResponse(answer, {
       hasHandle: command.responseHandle !== undefined,
       sessions: authorization.count,
     });
-    if (response.responseCode !== 0) {
-      throw new TpmError(command, response.responseCode, handles);
-    }
+    const refusal = response.responseCode === 0
+      ? undefined
+      : new TpmError(command, response.responseCode, handles);
+    this.#onCommand(command, refusal);
+    if (refusal !== undefined) throw refusal;
     authorization.verify(response);
     return output(
       command,

@@ -266,3 +266,19 @@ Deno.test("Attestation goes on after a quote that failed", async () => {
   lab.bare.mux.intercept = undefined;
   lab.verified(await lab.attester.identityQuote(NONCE));
 });
+
+Deno.test("onQuote is told of quotes and of what kept them from being made", async () => {
+  await using lab = await AttestationLab.make();
+  const request = { nonce: NONCE, mask: 1 << 10, imaEntry: 0 };
+  await lab.attester.identityQuote(NONCE);
+  await lab.attester.integrityEvidence(request);
+  lab.bare.refuse(CODES.quote, 0x101);
+  await assert.rejects(lab.attester.identityQuote(NONCE));
+  await assert.rejects(lab.attester.integrityEvidence(request));
+  lab.bare.refuse(CODES.quote, 0x1d5);
+  await assert.rejects(lab.attester.identityQuote(NONCE), NonceTooLongError);
+  assert.deepEqual(
+    lab.outcomes.map((failure) => failure instanceof TpmError),
+    [false, false, true, true],
+  );
+});

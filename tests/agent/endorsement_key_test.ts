@@ -122,7 +122,7 @@ Deno.test("EndorsementKey.open() names the option of a persistent key that is no
   const options = optionsFor("rsa2048", { persistentHandle: PERSISTENT });
   await assert.rejects(
     EndorsementKey.open(lab.tpm, options),
-    /^Error: .*"ek_handle".*0x81010001/,
+    /^UnfitOptionError: .*"ek_handle".*0x81010001/,
   );
 });
 

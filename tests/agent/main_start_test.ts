@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EXIT_CODE } from "../../exit_code.ts";
 import { exists } from "../lab/tools.ts";
 import { LabDirectory } from "../lab/lab_directory.ts";
 import { runAgent, runProgram } from "./support/agent_process.ts";
@@ -6,12 +7,13 @@ import { BareTpm } from "./support/bare_tpm.ts";
 import { answer, FakeRegistrar } from "./support/fake_registrar.ts";
 import { VERSION } from "../../version.ts";
 
-/** Asserts that a start failed with exit code 1 and one line like `want`. */
+/** Asserts that a start failed with `exitCode` and one line like `want`. */
 function failedLike(
   { code, stdout, stderr }: Awaited<ReturnType<typeof runAgent>>,
   want: RegExp,
+  exitCode: number = EXIT_CODE.trouble,
 ): void {
-  assert.equal(code, 1, stderr);
+  assert.equal(code, exitCode, stderr);
   assert.equal(stdout, "");
   const lines = stderr.trimEnd().split("\n");
   const errors = lines.filter((line) => line.startsWith(" ERROR"));
@@ -37,7 +39,12 @@ Deno.test("the agent prints its help and version, and refuses other arguments", 
     await t.step(option, async () => {
       const { code, stdout } = await runProgram(option);
       assert.equal(code, 0);
-      assert.equal(stdout, `keylime_agent ${VERSION}\n`);
+      const how = "(?:from sources|compiled|portable)";
+      const { deno } = Deno.version;
+      assert.match(
+        stdout,
+        new RegExp(`^keylime_agent ${VERSION} \\(${how}, Deno ${deno}\\)\n$`),
+      );
     });
   }
   for (const argument of ["--verbose", "-x", "start", "--help=no"]) {
@@ -89,14 +96,16 @@ Deno.test("the agent says in one line why it cannot reach its TPM", async (t) =>
       name: "no known transport",
       tcti: "tabrmd:bus_type=session",
       want: /Environment variable TCTI is "tabrmd:.*accepted are "device:/,
+      code: EXIT_CODE.configuration,
     },
   ];
-  for (const { name, tcti, want, ignore = false } of rows) {
+  for (const { name, tcti, want, code, ignore = false } of rows) {
     await t.step({
       name,
       ignore,
       fn: async () => {
-        failedLike(await runAgent(place.root, { env: { TCTI: tcti } }), want);
+        const env = { TCTI: tcti };
+        failedLike(await runAgent(place.root, { env }), want, code);
       },
     });
   }
@@ -104,13 +113,16 @@ Deno.test("the agent says in one line why it cannot reach its TPM", async (t) =>
 
 Deno.test("the agent says in one line what is wrong with its configuration", async (t) => {
   await using place = await LabDirectory.make();
+  const { configuration } = EXIT_CODE;
   await t.step("an option", async () => {
     const options = { port: 0 };
-    failedLike(await runAgent(place.root, { options }), /"port" is 0/);
+    const ended = await runAgent(place.root, { options });
+    failedLike(ended, /"port" is 0/, configuration);
   });
   await t.step("the file", async () => {
     const env = { KEYLIME_AGENT_CONFIG: "/nonexistent/agent.conf" };
-    failedLike(await runAgent(place.root, { env }), /\/nonexistent\/agent/);
+    const ended = await runAgent(place.root, { env });
+    failedLike(ended, /\/nonexistent\/agent/, configuration);
   });
   await t.step("the account", async (t) => {
     if (Deno.uid() !== 0) return;
@@ -119,6 +131,7 @@ Deno.test("the agent says in one line what is wrong with its configuration", asy
       failedLike(
         await runAgent(place.root, { options }),
         /"run_as" names user "no-such-user", which does not exist/,
+        configuration,
       );
     });
   });
@@ -178,6 +191,7 @@ Deno.test("the agent unloads its keys when it cannot go on", async (t) => {
     failedLike(
       await runAgent(lab.directory, { env, options }),
       /refuses agent .*keylime_tenant -c regdelete -u 3f2a1c5e-/,
+      EXIT_CODE.refused,
     );
     assert.deepEqual(await lab.leavings(), []);
   });
@@ -187,6 +201,7 @@ Deno.test("the agent unloads its keys when it cannot go on", async (t) => {
     failedLike(
       await runAgent(lab.directory, { env }),
       /payload_key .*holds no/,
+      EXIT_CODE.configuration,
     );
     assert.deepEqual(await lab.leavings(), []);
   });
@@ -204,6 +219,7 @@ Deno.test("the agent explains that the TPM lacks the PCR bank of its hash", asyn
   failedLike(
     await runAgent(lab.directory, { env, options }),
     /"tpm_hash_alg" is "sha512", but this TPM has no such PCR bank; set/,
+    EXIT_CODE.configuration,
   );
   assert.deepEqual(await lab.leavings(), []);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { IdentityRefusedError } from "../../agent/registrar_dialogue.ts";
 import type { ApiVersion } from "../../config/api_versions.ts";
 import {
   answer,
@@ -142,6 +143,7 @@ Deno.test("register() takes 403 as final and says what to do", async () => {
     error,
     new RegExp(`keylime_tenant -c regdelete -u ${UUID}.*"Status 403"`),
   );
+  assert.ok(error instanceof IdentityRefusedError);
   assert.doesNotMatch(lines.join("\n"), /again/);
 });
 
@@ -151,6 +153,7 @@ Deno.test("register() takes every other refusal as final", async (t) => {
       const { asked, error } = await play({ POST: [answer(status)] });
       assert.deepEqual(asked, REGISTERED);
       assertRefused(error, new RegExp(`with status ${status} `));
+      assert.ok(!(error instanceof IdentityRefusedError));
     });
   }
 });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { CredentialError } from "../../agent/credential.ts";
-import type { RegistrationOptions } from "../../agent/registration.ts";
+import type {
+  RegistrationOptions,
+  RegistrationProgress,
+} from "../../agent/registration.ts";
 import { ActivateCredential, TpmError } from "../../tpm/mod.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { freePorts } from "../lab/ports.ts";
@@ -70,6 +73,24 @@ Deno.test("register() tries again what may pass", async (t) => {
     assert.equal(error, undefined);
     assert.match(lines.join("\n"), /warn .*holds no credential/);
   });
+});
+
+Deno.test("register() tells how each attempt ended", async () => {
+  const told: RegistrationProgress[] = [];
+  const onProgress = (progress: RegistrationProgress): unknown =>
+    told.push(progress);
+  await play({ POST: [answer(503), answer(200, { blob: BLOB })] }, {
+    onProgress,
+  });
+  assert.deepEqual(told.map(({ kind }) => kind), ["failed", "registered"]);
+  const [failed, registered] = told;
+  assert.ok(failed?.kind === "failed" && registered?.kind === "registered");
+  assert.match(String(failed.error), /status 503/);
+  assert.equal(failed.delayMs, 1);
+  assert.match(registered.registrar, /^127\.0\.0\.1:\d+$/);
+  told.length = 0;
+  await play({ POST: [answer(403)] }, { onProgress });
+  assert.deepEqual(told, []);
 });
 
 Deno.test("register() waits as long as the registrar asks", async () => {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { LabAgent } from "./agent.ts";
 import { EkCa } from "./ek_ca.ts";
 import { ControlPlane, type VerifierAgent } from "./keylime.ts";
 import type { ConfigOverrides, Options } from "./keylime_config.ts";
@@ -23,6 +22,13 @@ export const STATE = {
 /** What the verifier logs when it has found a fault with a quote. */
 export const FIRST_FAILURE =
   /failed, stopping polling|INVALID_QUOTE|Failure ID/i;
+
+/** An agent as the control plane knows it, wherever it runs. */
+export interface EnrolledAgent {
+  readonly uuid: string;
+  /** Everything it wrote. */
+  log(): Promise<string>;
+}
 
 /** A running lab. */
 export class Lab implements AsyncDisposable {
@@ -70,7 +76,7 @@ export class Lab implements AsyncDisposable {
    */
   async tenant(
     command: string,
-    agent: LabAgent,
+    agent: EnrolledAgent,
     args: readonly string[] = [],
     options: Options = {},
   ): Promise<string> {
@@ -93,7 +99,7 @@ export class Lab implements AsyncDisposable {
    * @throws Error with the logs when that does not come
    */
   async verifierSays(
-    agent: LabAgent,
+    agent: EnrolledAgent,
     what: string,
     isSo: (known: VerifierAgent) => boolean,
     options: WaitOptions = {},
@@ -116,7 +122,11 @@ export class Lab implements AsyncDisposable {
   }
 
   /** Resolves after `count` more successful attestations of `agent`. */
-  async attested(agent: LabAgent, count: number): Promise<VerifierAgent> {
+  async attested(
+    agent: EnrolledAgent,
+    count: number,
+    options: WaitOptions = {},
+  ): Promise<VerifierAgent> {
     const now = await this.keylime.verifierAgent(agent.uuid);
     const wanted = (now?.attestation_count ?? 0) + count;
     return await this.verifierSays(
@@ -128,15 +138,20 @@ export class Lab implements AsyncDisposable {
         }
         return known.attestation_count >= wanted;
       },
+      options,
     );
   }
 
   /** Resolves when the verifier has found `agent` wanting. */
-  async failed(agent: LabAgent): Promise<VerifierAgent> {
+  async failed(
+    agent: EnrolledAgent,
+    options: WaitOptions = {},
+  ): Promise<VerifierAgent> {
     return await this.verifierSays(
       agent,
       "a failed attestation",
       (known) => (known.operational_state ?? 0) >= STATE.failed,
+      options,
     );
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EXIT_CODE } from "../../exit_code.ts";
 import { FIRST_FAILURE, Lab } from "./lab.ts";
 
 Deno.test("restarts cause no failed attestation", async (t) => {
@@ -57,7 +58,7 @@ Deno.test("an agent that loses its TPM ends, and is attested after its next star
     throw new Error("the TPM is gone");
   };
   const { code } = await agent.process.exited;
-  assert.equal(code, 1);
+  assert.equal(code, EXIT_CODE.trouble);
   assert.match(await agent.log(), /The agent has lost its TPM and ends/);
   machine.tpm.mux.intercept = undefined;
   await agent.start();
@@ -73,7 +74,7 @@ Deno.test("a second TPM cannot take over an agent's id", async () => {
   await using impostor = await other.agent(lab.keylime, { uuid: agent.uuid });
   await impostor.start("started");
   const { code } = await impostor.process.exited;
-  assert.equal(code, 1);
+  assert.equal(code, EXIT_CODE.refused);
   assert.match(await impostor.log(), /regdelete -u/);
   const known = await lab.keylime.registrarAgent(agent.uuid);
   assert.equal(known?.regcount, 1);

@@ -327,16 +327,20 @@ Deno.test("input that no command can carry is never sent", async () => {
   assert.equal(transport.commands.length, 0);
 });
 
-Deno.test("onCommand is told of each command that was answered", async () => {
-  const told: string[] = [];
+Deno.test("onCommand is told of each command that was answered, and how", async () => {
+  const told: (string | undefined)[] = [];
   const transport = scriptedTpm((_, index) => refusal(index === 1 ? 0x922 : 0));
   await using tpm = new Tpm(transport, {
     resend: AT_ONCE,
-    onCommand: ({ name }) => told.push(name),
+    onCommand: ({ name }, refusal) => told.push(name, refusal?.code.name),
   });
   await tpm.execute(Startup, { startupType: "clear" });
   await tpm.execute(Startup, { startupType: "clear" });
-  assert.deepEqual(told, Array(3).fill("TPM2_Startup"));
+  assert.deepEqual(told, [
+    ...["TPM2_Startup", undefined],
+    ...["TPM2_Startup", "TPM_RC_RETRY"],
+    ...["TPM2_Startup", undefined],
+  ]);
 });
 
 Deno.test("closing lets running work clean up and turns away the rest", async () => {

@@ -48,12 +48,14 @@ export class AttestationLab implements AsyncDisposable {
   readonly hash: TpmHash;
   /** The agent's log as `level message`. */
   readonly lines: readonly string[];
+  /** Failures of all quotes that were observed; undefined for a good one. */
+  readonly outcomes: readonly unknown[];
   readonly #opened: AsyncDisposableStack;
 
   private constructor(
     parts: Pick<
       AttestationLab,
-      "bare" | "attester" | "key" | "hash" | "lines"
+      "bare" | "attester" | "key" | "hash" | "lines" | "outcomes"
     >,
     opened: AsyncDisposableStack,
   ) {
@@ -62,6 +64,7 @@ export class AttestationLab implements AsyncDisposable {
     this.key = parts.key;
     this.hash = parts.hash;
     this.lines = parts.lines;
+    this.outcomes = parts.outcomes;
     this.#opened = opened;
   }
 
@@ -95,6 +98,7 @@ export class AttestationLab implements AsyncDisposable {
       await ek.use(tpm, (parent) => load(tpm, parent, made)),
     );
     const { log, lines } = recordingLog();
+    const outcomes: unknown[] = [];
     const attester = new Attestation({
       tpm,
       ak,
@@ -106,10 +110,11 @@ export class AttestationLab implements AsyncDisposable {
       imaList: opened.use(await MeasurementList.open(bare.path("ima"))),
       bootLog: opened.use(await BootLog.open(bare.path("boot"))),
       log,
+      onQuote: (failure) => outcomes.push(failure),
     });
     const key = publicKeyOf(ak.publicArea);
     return new AttestationLab(
-      { bare, attester, key, hash, lines },
+      { bare, attester, key, hash, lines, outcomes },
       opened.move(),
     );
   }

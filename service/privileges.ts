@@ -8,6 +8,8 @@
  * @module
  */
 
+import { openLibc } from "./libc.ts";
+
 /** Whom to become. */
 export interface Account {
   /** User name. */
@@ -89,7 +91,7 @@ function lookUp(
 export function idsOf(
   account: Account,
 ): { readonly uid: number; readonly gid: number } {
-  using library = openLibc();
+  using library = openLibc(SYMBOLS);
   return lookUp(library.symbols, account);
 }
 
@@ -100,7 +102,7 @@ export function idsOf(
  * @throws PrivilegeError if any step fails; the process must then end
  */
 export function dropPrivileges(account: Account): void {
-  using library = openLibc();
+  using library = openLibc(SYMBOLS);
   const libc = library.symbols;
   const { uid, gid } = lookUp(libc, account);
   require(
@@ -114,20 +116,4 @@ export function dropPrivileges(account: Account): void {
     `become user "${account.user}"`,
   );
   require(uid === 0 || libc.setuid(0) !== 0, "give up root for good");
-}
-
-/** The C library by the names that glibc and musl have for it. */
-function openLibc(): Deno.DynamicLibrary<typeof SYMBOLS> & Disposable {
-  const names = ["libc.so.6", "libc.so", "/lib/ld-musl-x86_64.so.1"];
-  for (const name of names) {
-    try {
-      const library = Deno.dlopen(name, SYMBOLS);
-      return Object.assign(library, {
-        [Symbol.dispose]: () => library.close(),
-      });
-    } catch {
-      continue;
-    }
-  }
-  throw new PrivilegeError("The C library cannot be loaded to give up root");
 }

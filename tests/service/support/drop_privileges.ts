@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { dropPrivileges } from "../../../agent/privileges.ts";
+import { dropPrivileges } from "../../../service/privileges.ts";
 import { describe } from "../../../log/log.ts";
 
 /** Real, effective, saved and file system ids, or supplementary groups. */
