@@ -7,6 +7,8 @@
 
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { build, EXECUTABLE } from "../packaging/build.ts";
+import { DenortError } from "../packaging/compiled.ts";
 import { setUpLab } from "./lab/setup.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -19,8 +21,10 @@ const ROOMS = [
   "crypto",
   "ima",
   "log",
+  "packaging",
   "payload",
   "revocation",
+  "service",
   "tpm",
 ];
 
@@ -44,11 +48,12 @@ function say(line: string): void {
 /** Runs Deno with `args`; its output is shown, and returned. */
 async function deno(
   args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number; readonly output: string }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -91,6 +96,28 @@ async function documentation(): Promise<Counts> {
   return { passed: failed === 0 ? 1 : 0, failed, skipped: 0 };
 }
 
+/** Makes the executable that the lab runs, of the kind that can be had here. */
+async function executable(): Promise<Counts> {
+  say("\n== executable");
+  try {
+    say(await buildBest());
+    return { passed: 1, failed: 0, skipped: 0 };
+  } catch (error) {
+    say(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function buildBest(): Promise<string> {
+  try {
+    return await build("compiled");
+  } catch (error) {
+    if (!(error instanceof DenortError)) throw error;
+    say(`Portable and not compiled: ${error.message}`);
+    return await build("portable");
+  }
+}
+
 /** Deno's own closing line: `ok | 7 passed (3 steps) | 0 failed | 1 ignored`. */
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/m;
@@ -98,13 +125,16 @@ const SUMMARY =
 async function tests(
   name: string,
   files: readonly string[],
-  flags: readonly string[] = ["--parallel"],
+  { flags = ["--parallel"], env = {} }: {
+    readonly flags?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Counts> {
   say(`\n== ${name}`);
   const { code, output } = await deno([
     ...["test", "-A", "--no-check", "--shuffle", ...flags],
     ...files,
-  ]);
+  ], env);
   const [, passed = "0", failed = "0", skipped = "0"] = SUMMARY.exec(output) ??
     [];
   const counts = {
@@ -150,8 +180,11 @@ async function main(filter: string | undefined): Promise<Counts> {
       "parts",
       files.filter((path) => !isLab(path) && !isOfMemory(path)),
     ),
-    await tests("memory", files.filter(isOfMemory), []),
-    await tests("lab", files.filter(isLab)),
+    await tests("memory", files.filter(isOfMemory), { flags: [] }),
+    await executable(),
+    await tests("lab", files.filter(isLab), {
+      env: { DENO_KEYLIME_AGENT: EXECUTABLE },
+    }),
   ];
   return all.reduce((sum, counts) => ({
     passed: sum.passed + counts.passed,

@@ -12,19 +12,33 @@ import { freePorts } from "./ports.ts";
 import { LabProcess } from "./process.ts";
 import { waitFor } from "./wait.ts";
 
-const MAIN = fromFileUrl(new URL("../../main.ts", import.meta.url));
-const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
+const ROOT = fromFileUrl(new URL("../..", import.meta.url));
+
+/** Set it to the path of an executable, and the lab runs that as the agent. */
+const EXECUTABLE = "DENO_KEYLIME_AGENT";
 
 /**
- * The agent, run from its source with the permissions it is shipped with: all,
- * for Deno 2.9.6 lets no program with less read /dev, /proc and /sys.
+ * The agent as the lab runs it: the executable named in the environment
+ * variable `DENO_KEYLIME_AGENT`, or its sources with the permissions it is
+ * shipped with: all, for Deno 2.9.6 lets no program with less read /dev, /proc
+ * and /sys.
  */
-export const PROGRAM = [
-  Deno.execPath(),
-  "run",
-  ...["-A", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG],
-  MAIN,
-];
+export const PROGRAM = program(Deno.env.get(EXECUTABLE));
+
+function program(executable: string | undefined): string[] {
+  if (executable) {
+    // Where a portable one unpacks itself, for all tests once.
+    return ["/usr/bin/env", `CACHE_DIRECTORY=${ROOT}dist/cache`, executable];
+  }
+  const flags = ["-A", "--no-prompt", "--cached-only", "--frozen", "--config"];
+  return [
+    Deno.execPath(),
+    "run",
+    ...flags,
+    `${ROOT}deno.json`,
+    `${ROOT}main.ts`,
+  ];
+}
 
 /** Agent options by their names in `agent.conf`. */
 export type AgentOptions = Readonly<Record<string, string | number | boolean>>;

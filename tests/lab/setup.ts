@@ -23,13 +23,17 @@ import {
 /** Takes one line for whoever watches the set-up. */
 export type Say = (line: string) => void;
 
+/** What packages are for: the lab, or the virtual machine beside it. */
+export type Purpose = "lab" | "vm";
+
 interface PackageManager {
   /** Its program, which shows that this is its distribution. */
   readonly program: string;
   /** Renews its lists, where an installation does not do so itself. */
   readonly refresh?: readonly string[];
   readonly install: readonly string[];
-  readonly packages: readonly string[];
+  /** By what they are for. */
+  readonly packages: Readonly<Record<Purpose, readonly string[]>>;
   readonly env: Readonly<Record<string, string>>;
 }
 
@@ -49,30 +53,62 @@ const PACKAGE_MANAGERS: readonly PackageManager[] = [
       "-o",
       `DPkg::Lock::Timeout=${LOCK_WAIT}`,
     ],
-    packages: [
-      "swtpm",
-      "swtpm-tools",
-      "tpm2-tools",
-      "libefivar1",
-      "python3",
-      "python3-gpg",
-      "python3-venv",
-      "openssl",
-    ],
+    packages: {
+      lab: [
+        "swtpm",
+        "swtpm-tools",
+        "tpm2-tools",
+        "libefivar1",
+        "python3",
+        "python3-gpg",
+        "python3-venv",
+        "openssl",
+        "binutils",
+        "cpio",
+        "mandoc",
+        "rpm",
+        "rpmlint",
+        "shellcheck",
+        "systemd",
+        "udev",
+      ],
+      vm: [
+        "busybox-static",
+        "cpio",
+        "dosfstools",
+        "e2fsprogs",
+        "kmod",
+        "mmdebstrap",
+        "mtools",
+        "ovmf",
+        "qemu-system-x86",
+        "rpm",
+      ],
+    },
     env: { DEBIAN_FRONTEND: "noninteractive" },
   },
   {
     program: "/usr/bin/zypper",
     install: ["zypper", "--non-interactive", "install", "--no-recommends"],
-    packages: [
-      "swtpm",
-      "tpm2.0-tools",
-      "libtss2-tcti-swtpm0",
-      "libefivar1",
-      "python3",
-      "python3-gpg",
-      "openssl",
-    ],
+    packages: {
+      lab: [
+        "swtpm",
+        "tpm2.0-tools",
+        "libtss2-tcti-swtpm0",
+        "libefivar1",
+        "python3",
+        "python3-gpg",
+        "openssl",
+        "cpio",
+        "mandoc",
+        "rpm-build",
+        "rpmlint",
+        "ShellCheck",
+        "systemd",
+        "udev",
+      ],
+      vm: [], // it is made of Debian's packages
+    },
     env: { ZYPP_LOCK_TIMEOUT: LOCK_WAIT },
   },
 ];
@@ -89,7 +125,11 @@ export async function setUpLab(say: Say): Promise<LabTools> {
   if (python === undefined) missing.push("Python 3.10 with gpg and venv");
   if (missing.length > 0) {
     say(`Missing on this machine: ${missing.join(", ")}`);
-    await installSystemPackages(say);
+    await installSystemPackages("lab", say);
+    const still = await missingSystemParts();
+    if (still.length > 0) {
+      throw new Error(`Still missing after that: ${still.join(", ")}`);
+    }
   } else {
     say("System packages are there");
   }
@@ -98,10 +138,19 @@ export async function setUpLab(say: Say): Promise<LabTools> {
   return toolsIn(environment);
 }
 
-async function installSystemPackages(say: Say): Promise<void> {
+/**
+ * Installs the distribution's packages for that purpose.
+ *
+ * @throws Error that says what to do, when it cannot: not root, an unknown
+ * distribution, no network
+ */
+export async function installSystemPackages(
+  purpose: Purpose,
+  say: Say,
+): Promise<void> {
   for (const manager of PACKAGE_MANAGERS) {
     if (!await exists(manager.program)) continue;
-    const install = [...manager.install, ...manager.packages];
+    const install = [...manager.install, ...manager.packages[purpose]];
     if (Deno.uid() !== 0) {
       throw new Error(`Run this as root first: ${install.join(" ")}`);
     }
@@ -109,13 +158,12 @@ async function installSystemPackages(say: Say): Promise<void> {
       await patiently(manager.refresh, manager.env, say);
     }
     await patiently(install, manager.env, say);
-    const missing = await missingSystemParts();
-    if (missing.length === 0) return;
-    throw new Error(`Still missing after that: ${missing.join(", ")}`);
+    return;
   }
   throw new Error(
     "Found neither apt-get nor zypper; install swtpm with its tools, " +
-      "tpm2-tools, libefivar, openssl and Python's venv and gpg modules",
+      "tpm2-tools, libefivar, openssl, Python's venv and gpg modules, " +
+      "rpmbuild, rpmlint, mandoc, shellcheck, cpio and systemd",
   );
 }
 

@@ -11,7 +11,7 @@ const SET_UP = "deno run -A tests/lab/setup.ts";
 /** Pins of every package in the Python environment. */
 const REQUIREMENTS = new URL("control_plane/requirements.txt", import.meta.url);
 
-/** Programs the lab runs; the verifier itself runs the last one. */
+/** Programs the tests run; the verifier itself runs `tpm2_eventlog`. */
 const PROGRAMS = [
   "openssl",
   "swtpm",
@@ -20,6 +20,17 @@ const PROGRAMS = [
   "tpm2_createek",
   "tpm2_nvdefine",
   "tpm2_eventlog",
+  // The tests of the package.
+  "cpio",
+  "mandoc",
+  "rpmbuild",
+  "rpmlint",
+  "shellcheck",
+  "strip",
+  "systemd-analyze",
+  "systemd-sysusers",
+  "systemd-tmpfiles",
+  "udevadm",
 ];
 
 /** Keylime's verifier loads it to read UEFI variables in event logs. */
@@ -49,12 +60,20 @@ export interface SystemPython {
 
 /** The programs and libraries, by name, that this machine lacks. */
 export async function missingSystemParts(): Promise<string[]> {
+  const missing = await missingPrograms(PROGRAMS);
+  if (!await isInOneOf(LIBRARY_DIRECTORIES, EFIVAR)) missing.push(EFIVAR);
+  return missing;
+}
+
+/** Those of `programs` that are not in `PATH`. */
+export async function missingPrograms(
+  programs: readonly string[],
+): Promise<string[]> {
   const path = (Deno.env.get("PATH") ?? "").split(":").filter((d) => d !== "");
   const missing: string[] = [];
-  for (const program of PROGRAMS) {
+  for (const program of programs) {
     if (!await isInOneOf(path, program)) missing.push(program);
   }
-  if (!await isInOneOf(LIBRARY_DIRECTORIES, EFIVAR)) missing.push(EFIVAR);
   return missing;
 }
 
@@ -103,15 +122,23 @@ export async function findPython(): Promise<SystemPython | undefined> {
 }
 
 /**
- * Directory of the Python environment for the present pins: below
- * `$XDG_CACHE_HOME` or `~/.cache`, named after the requirements' hash.
+ * Directory for what is made once and kept, by the hash of `definition`: below
+ * `$XDG_CACHE_HOME` or `~/.cache`. It need not exist.
  */
-export async function environmentDirectory(): Promise<string> {
+export async function cacheDirectory(
+  kind: string,
+  definition: Uint8Array<ArrayBuffer>,
+): Promise<string> {
   const cache = Deno.env.get("XDG_CACHE_HOME") ||
     `${Deno.env.get("HOME") || "/root"}/.cache`;
-  const pins = await Deno.readFile(REQUIREMENTS);
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", pins));
-  return `${cache}/deno-keylime/venv-${hash.toHex().slice(0, 16)}`;
+  const hash = await crypto.subtle.digest("SHA-256", definition);
+  const name = new Uint8Array(hash).toHex().slice(0, 16);
+  return `${cache}/deno-keylime/${kind}-${name}`;
+}
+
+/** Directory of the Python environment for the present pins. */
+export async function environmentDirectory(): Promise<string> {
+  return await cacheDirectory("venv", await Deno.readFile(REQUIREMENTS));
 }
 
 /** File in an environment that says it is complete, and with what Python. */
