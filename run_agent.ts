@@ -42,7 +42,13 @@ async function openLogs(
   config: AgentConfig,
   log: Log,
 ): Promise<{ imaList: MeasurementList; bootLog: BootLog }> {
-  const imaList = await MeasurementList.open(config.imaLogPath);
+  const imaList = await MeasurementList.open(config.imaLogPath, {
+    onInvalidUtf8: (from) =>
+      log.warn(
+        `The IMA list has a file name that is not UTF-8 at or after entry ` +
+          `${from}; no verifier can check that entry`,
+      ),
+  });
   const bootLog = await BootLog.open(config.bootLogPath);
   const tell = (problem: Error | undefined, meaning: string): void => {
     if (problem !== undefined) log.warn(`${meaning}: ${describe(problem)}`);
@@ -158,7 +164,6 @@ export async function runAgent(start: AgentStart): Promise<void> {
     payloadPublicKey: server.payloadPublicKey,
     imaList,
     bootLog,
-    log,
   });
   const receivers = await openReceivers({ ...start, stop }, {
     identity,

@@ -108,7 +108,6 @@ async function attesterOn(
     payloadPublicKey: "a key in PEM\n",
     imaList: opened.use(await MeasurementList.open(machine.ima.file)),
     bootLog: opened.use(await BootLog.open("/nonexistent")),
-    log,
   });
   const stack = opened.move();
   return { attester, [Symbol.asyncDispose]: () => stack.disposeAsync() };

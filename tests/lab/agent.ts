@@ -22,7 +22,15 @@ const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
 export const PROGRAM = [
   Deno.execPath(),
   "run",
-  ...["-A", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG],
+  ...[
+    "-A",
+    "--v8-flags=--max-semi-space-size=2",
+    "--no-prompt",
+    "--cached-only",
+    "--frozen",
+    "--config",
+    CONFIG,
+  ],
   MAIN,
 ];
 

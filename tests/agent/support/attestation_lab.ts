@@ -18,7 +18,6 @@ import {
   type SigningScheme,
   type TpmHash,
 } from "../../../tpm/mod.ts";
-import { recordingLog } from "../../api/support/attester.ts";
 import { BareTpm, codeOf } from "./bare_tpm.ts";
 import { type VerifiedQuote, verifyQuote } from "./verified_quote.ts";
 
@@ -46,14 +45,12 @@ export class AttestationLab implements AsyncDisposable {
   /** The attestation key, for a verifier. */
   readonly key: KeyObject;
   readonly hash: TpmHash;
-  /** The agent's log as `level message`. */
-  readonly lines: readonly string[];
   readonly #opened: AsyncDisposableStack;
 
   private constructor(
     parts: Pick<
       AttestationLab,
-      "bare" | "attester" | "key" | "hash" | "lines"
+      "bare" | "attester" | "key" | "hash"
     >,
     opened: AsyncDisposableStack,
   ) {
@@ -61,7 +58,6 @@ export class AttestationLab implements AsyncDisposable {
     this.attester = parts.attester;
     this.key = parts.key;
     this.hash = parts.hash;
-    this.lines = parts.lines;
     this.#opened = opened;
   }
 
@@ -94,7 +90,6 @@ export class AttestationLab implements AsyncDisposable {
     const ak = opened.use(
       await ek.use(tpm, (parent) => load(tpm, parent, made)),
     );
-    const { log, lines } = recordingLog();
     const attester = new Attestation({
       tpm,
       ak,
@@ -105,11 +100,10 @@ export class AttestationLab implements AsyncDisposable {
       payloadPublicKey: PAYLOAD_KEY,
       imaList: opened.use(await MeasurementList.open(bare.path("ima"))),
       bootLog: opened.use(await BootLog.open(bare.path("boot"))),
-      log,
     });
     const key = publicKeyOf(ak.publicArea);
     return new AttestationLab(
-      { bare, attester, key, hash, lines },
+      { bare, attester, key, hash },
       opened.move(),
     );
   }
