@@ -66,10 +66,5 @@ export {
   type KeyType,
   type SigningScheme,
 } from "./templates.ts";
-export {
-  openTransport,
-  parseTcti,
-  type Tcti,
-  TctiError,
-} from "./transport/tcti.ts";
+export { parseTcti, type Tcti, TctiError } from "./transport/tcti.ts";
 export { type Transport, TransportError } from "./transport/transport.ts";
