@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { evictAttestationKey } from "./agent/ak_eviction.ts";
 import { loadConfig } from "./config/config.ts";
 import { systemFiles } from "./config/files.ts";
 import { createLog, describe } from "./log/log.ts";
@@ -19,23 +20,26 @@ Keylime agent: attests this machine with its TPM. It takes its configuration
 from /usr/etc/keylime/agent.conf and /etc/keylime/agent.conf, their agent.conf.d
 directories, and KEYLIME_AGENT_* environment variables.
 
-  -h, --help     print this text
-  -V, --version  print the version
+      --evict-ak  remove the attestation key from the TPM's persistent handle
+                  that option "ak_handle" names, and end; stop the agent before
+  -h, --help      print this text
+  -V, --version   print the version
 `;
 
-/** Prints and ends on an option that is no start; returns for a start. */
-function readArguments(args: readonly string[]): void {
+/** What to do; options that only print do so and end. */
+function readArguments(args: readonly string[]): "run" | "evict" {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
+        "evict-ak": { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },
     });
     if (values.help) process.stdout.write(USAGE);
     else if (values.version) process.stdout.write(`keylime_agent ${VERSION}\n`);
-    else return;
+    else return values["evict-ak"] ? "evict" : "run";
     Deno.exit(0);
   } catch (error) {
     process.stderr.write(`${describe(error)}\n${USAGE}`);
@@ -82,7 +86,7 @@ async function tcti(): Promise<string> {
 }
 
 if (import.meta.main) {
-  readArguments(Deno.args);
+  const task = readArguments(Deno.args);
   const log = createLog(Deno.env.get("RUST_LOG"), printLine);
   using stop = stopSignal();
   try {
@@ -93,12 +97,17 @@ if (import.meta.main) {
     });
     config.environment.forEach((line) => log.debug(line));
     config.warnings.forEach((sentence) => log.warn(sentence));
-    await runAgent({ config, tcti: await tcti(), log, stop }).catch(
-      (error) => {
-        if (error !== stop.reason) throw error;
-      },
-    );
-    log.info("Stopped");
+    if (task === "evict") {
+      const done = await evictAttestationKey(config, await tcti());
+      process.stdout.write(`${done}\n`);
+    } else {
+      await runAgent({ config, tcti: await tcti(), log, stop }).catch(
+        (error) => {
+          if (error !== stop.reason) throw error;
+        },
+      );
+      log.info("Stopped");
+    }
   } catch (error) {
     log.error(describe(error));
     process.exitCode = 1;

@@ -23,7 +23,7 @@ import { describe, type Log } from "./log/log.ts";
 import { openSecureMount, type SecurePlace } from "./payload/secure_mount.ts";
 import { PayloadService } from "./payload/service.ts";
 import { Revocations } from "./revocation/revocation.ts";
-import { openTransport, parseTcti, Tpm } from "./tpm/mod.ts";
+import { parseTcti, Tpm } from "./tpm/mod.ts";
 
 /** What the agent is started with. */
 export interface AgentStart {
@@ -144,7 +144,7 @@ export async function runAgent(start: AgentStart): Promise<void> {
   );
   const lost = new AbortController();
   const tpm = opened.use(
-    new Tpm(await openTransport(parseTcti(tcti)), {
+    await Tpm.open(parseTcti(tcti), {
       // Only a new start brings the keys back, so let the service manager do it.
       onLost: (cause) =>
         lost.abort(new Error("The agent has lost its TPM and ends", { cause })),

@@ -31,6 +31,7 @@ const TPM_STOREYS = [
     "nv.ts",
     "object.ts",
     "pcr.ts",
+    "space.ts",
     "templates.ts",
   ],
   ["mod.ts"],
