@@ -66,7 +66,6 @@ export async function startAgent(
     payloadPublicKey: server.payloadPublicKey,
     imaList: opened.use(await MeasurementList.open("/nonexistent/ima")),
     bootLog: opened.use(await BootLog.open("/nonexistent/boot")),
-    log,
   });
   const signal = new AbortController().signal;
   await registerAgent(tpm, { config, identity, server, log, signal });
