@@ -7,6 +7,7 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { evictAttestationKey } from "./agent/ak_eviction.ts";
 import { loadConfig } from "./config/config.ts";
 import { systemFiles } from "./config/files.ts";
 import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
@@ -23,26 +24,29 @@ Keylime agent: attests this machine with its TPM. It takes its configuration
 from /usr/etc/keylime/agent.conf and /etc/keylime/agent.conf, their agent.conf.d
 directories, and KEYLIME_AGENT_* environment variables.
 
-  -h, --help     print this text
-  -V, --version  print the version
+      --evict-ak  remove the attestation key from the TPM's persistent handle
+                  that option "ak_handle" names, and end; stop the agent before
+  -h, --help      print this text
+  -V, --version   print the version
 `;
 
 /** The descriptor that the log goes to. */
 const STANDARD_ERROR = 2;
 
-/** Prints and ends on an option that is no start; returns for a start. */
-function readArguments(args: readonly string[]): void {
+/** What to do; options that only print do so and end. */
+function readArguments(args: readonly string[]): "run" | "evict" {
   try {
     const { values } = parseArgs({
       args: [...args],
       options: {
+        "evict-ak": { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
       },
     });
     if (values.help) process.stdout.write(USAGE);
     else if (values.version) process.stdout.write(`${describeProgram()}\n`);
-    else return;
+    else return values["evict-ak"] ? "evict" : "run";
     Deno.exit(0);
   } catch (error) {
     process.stderr.write(`${describe(error)}\n${USAGE}`);
@@ -96,9 +100,9 @@ function watchdogMs(): number | undefined {
   }, Deno.pid);
 }
 
-/** Runs the agent to its end, and sets the exit code. */
+/** Does what the arguments say to its end, and sets the exit code. */
 async function main(): Promise<void> {
-  readArguments(Deno.args);
+  const task = readArguments(Deno.args);
   const log = createLog(Deno.env.get("RUST_LOG"), printLine, {
     hasPriorities: isJournal(STANDARD_ERROR, Deno.env.get("JOURNAL_STREAM")),
   });
@@ -112,6 +116,11 @@ async function main(): Promise<void> {
     });
     config.environment.forEach((line) => log.debug(line));
     config.warnings.forEach((sentence) => log.warn(sentence));
+    if (task === "evict") {
+      const done = await evictAttestationKey(config, await tcti());
+      process.stdout.write(`${done}\n`);
+      return;
+    }
     const service = { notifier, watchdogMs: watchdogMs() };
     await runAgent({ config, tcti: await tcti(), service, log, stop }).catch(
       (error) => {

@@ -27,7 +27,7 @@ import type { NoticeReceiver } from "./service/notifier.ts";
 import { dropPrivileges, idsOf } from "./service/privileges.ts";
 import { Status } from "./service/status.ts";
 import { Watchdog } from "./service/watchdog.ts";
-import { openTransport, parseTcti, Tpm } from "./tpm/mod.ts";
+import { parseTcti, Tpm } from "./tpm/mod.ts";
 
 /** What the agent is started with. */
 export interface AgentStart {
@@ -53,7 +53,13 @@ async function openLogs(
   config: AgentConfig,
   log: Log,
 ): Promise<{ imaList: MeasurementList; bootLog: BootLog }> {
-  const imaList = await MeasurementList.open(config.imaLogPath);
+  const imaList = await MeasurementList.open(config.imaLogPath, {
+    onInvalidUtf8: (from) =>
+      log.warn(
+        `The IMA list has a file name that is not UTF-8 at or after entry ` +
+          `${from}; no verifier can check that entry`,
+      ),
+  });
   const bootLog = await BootLog.open(config.bootLogPath);
   const tell = (problem: Error | undefined, meaning: string): void => {
     if (problem !== undefined) log.warn(`${meaning}: ${describe(problem)}`);
@@ -79,7 +85,7 @@ async function openTpm(
     readonly lost: AbortController;
   },
 ): Promise<Tpm> {
-  return new Tpm(await openTransport(parseTcti(tcti)), {
+  return await Tpm.open(parseTcti(tcti), {
     onCommand: (_, refusal) => {
       if (isSignOfLife(refusal)) watchdog.answered();
     },
@@ -151,7 +157,7 @@ async function listen(
 
 /** The agent's answers to verifiers, from its parts. */
 function openAttester(
-  { config, log }: AgentStart,
+  { config }: AgentStart,
   parts: {
     readonly tpm: Tpm;
     readonly identity: Identity;
@@ -172,7 +178,6 @@ function openAttester(
     payloadPublicKey: server.payloadPublicKey,
     imaList,
     bootLog,
-    log,
     onQuote: (failure) => status.quoted(failure),
   });
 }

@@ -7,7 +7,6 @@
 
 import type { BootLog } from "../ima/boot_log.ts";
 import type { MeasurementList } from "../ima/measurement_list.ts";
-import type { Log } from "../log/log.ts";
 import {
   type Bytes,
   type ClockInfo,
@@ -77,8 +76,6 @@ export interface AttestationOptions {
   readonly imaList: MeasurementList;
   /** The firmware's event log. */
   readonly bootLog: BootLog;
-  /** Where trouble with the logs goes. */
-  readonly log: Log;
   /** Told of each quote that was made, and of what kept one from being made. */
   readonly onQuote?: (failure?: unknown) => void;
 }
@@ -150,28 +147,13 @@ export class Attestation implements Attester {
       ? await this.#options.bootLog.read()
       : undefined;
     const imaList = pcrs.includes(IMA_PCR)
-      ? await this.#readImaList(imaEntry)
+      ? await this.#options.imaList.read(imaEntry)
       : undefined;
     return {
       quote,
       ...(bootLog === undefined ? {} : { bootLog }),
       ...(imaList === undefined ? {} : { imaList }),
     };
-  }
-
-  async #readImaList(
-    imaEntry: number,
-  ): Promise<IntegrityEvidence["imaList"] | undefined> {
-    const slice = await this.#options.imaList.read(imaEntry);
-    if (slice === undefined) return undefined;
-    const { text, entry, hadInvalidUtf8 } = slice;
-    if (hadInvalidUtf8) {
-      this.#options.log.warn(
-        `The IMA list has a file name that is not UTF-8 at or after entry ` +
-          `${entry}; no verifier can check that entry`,
-      );
-    }
-    return { text, entry };
   }
 
   /** A quote over `pcrs`, in one turn at the TPM. */

@@ -12,8 +12,10 @@ import {
   akTemplate,
   create,
   type Executor,
+  formatHandle,
   type KeyType,
   load,
+  type PublicObject,
   type SigningScheme,
   TpmError,
   type TpmHash,
@@ -22,6 +24,11 @@ import {
 } from "../tpm/mod.ts";
 import { formatAgentData, parseAgentData } from "./agent_data.ts";
 import type { EndorsementKey } from "./endorsement_key.ts";
+import {
+  findPersistent,
+  persist,
+  type PersistentPlace,
+} from "./persistent_key.ts";
 
 /** What the key is to be and where it is kept. */
 export interface AttestationKeyOptions {
@@ -33,17 +40,47 @@ export interface AttestationKeyOptions {
   readonly scheme: SigningScheme;
   /** Hash of its Name and of its quotes. */
   readonly hash: TpmHash;
+  /** Where in the TPM it is kept besides, if it is. */
+  readonly place: PersistentPlace | undefined;
   /** Told whether the key was kept or made, and why. */
   readonly log: Log;
 }
 
-/** The key that `agent_data.json` holds, or a new one that it holds now. */
+/**
+ * The key that `agent_data.json` holds, or a new one that it holds now.
+ * Disposing of it is the caller's, unless it is persistent.
+ *
+ * @throws Error if another key is where it is to be persistent
+ */
 export async function openAttestationKey(
   tpm: Executor,
   ek: EndorsementKey,
   options: AttestationKeyOptions,
-): Promise<TransientObject> {
+): Promise<PublicObject | TransientObject> {
+  const { place, log } = options;
   const kept = await readKept(ek, options);
+  if (place === undefined) return await loadOrMake(tpm, ek, { kept, options });
+  const present = await findPersistent(tpm, { handle: place.handle, kept });
+  if (present !== undefined) {
+    log.info(`Found the attestation key at ${formatHandle(present.handle)}`);
+    return present;
+  }
+  const loaded = await loadOrMake(tpm, ek, { kept, options });
+  return await persist(tpm, loaded, {
+    place,
+    saltKey: ek.saltKey,
+    log,
+  });
+}
+
+async function loadOrMake(
+  tpm: Executor,
+  ek: EndorsementKey,
+  { kept, options }: {
+    readonly kept: WrappedObject | undefined;
+    readonly options: AttestationKeyOptions;
+  },
+): Promise<TransientObject> {
   if (kept !== undefined) {
     const loaded = await tryLoad(tpm, ek, { kept, options });
     if (loaded !== undefined) return loaded;

@@ -27,8 +27,11 @@ export interface IntegrityRequest {
 
 /** The part of the IMA measurement list that answers a request. */
 export interface ImaList {
-  /** The kernel's ASCII lines, unchanged. */
-  readonly text: string;
+  /**
+   * The kernel's ASCII lines, unchanged. Many of them are a stream, which must
+   * be read to its end or cancelled.
+   */
+  readonly text: string | ReadableStream<string>;
   /** Index of the first entry in `text`: the requested one, or 0. */
   readonly entry: number;
 }

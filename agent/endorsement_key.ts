@@ -11,10 +11,10 @@ import {
   type Bytes,
   createPrimary,
   ekTemplate,
-  ENDORSEMENT,
   type Executor,
   formatHandle,
   type KeyType,
+  type OpenSession,
   policySecret,
   publicKeyOf,
   type PublicObject,
@@ -26,6 +26,7 @@ import {
   withPassword,
   withSession,
 } from "../tpm/mod.ts";
+import { withHierarchy } from "./hierarchy.ts";
 
 /** Where the endorsement key comes from and how to get the right to use it. */
 export interface EndorsementOptions {
@@ -35,6 +36,12 @@ export interface EndorsementOptions {
   readonly persistentHandle: number | undefined;
   /** The endorsement hierarchy's authorization value; empty for none. */
   readonly hierarchyAuth: Bytes;
+  /**
+   * Whether {@linkcode EndorsementKey.use} follows at once. The right to use a
+   * created key is then got before the key: behind a resource manager a loaded
+   * key makes every command dearer, and a session less so.
+   */
+  readonly isUsedNext?: boolean;
 }
 
 /** The hash and cipher of the policies of the default EK templates. */
@@ -47,12 +54,19 @@ const POLICY_HASH = "sha256";
 export class EndorsementKey implements AsyncDisposable {
   readonly #object: PublicObject;
   readonly #hierarchyAuth: Bytes;
+  /** The right to the first use, if it was got in advance. */
+  #right: OpenSession | undefined;
   /** SubjectPublicKeyInfo in PEM, as OpenSSL prints it. */
   readonly publicKeyPem: string;
 
-  private constructor(object: PublicObject, hierarchyAuth: Bytes) {
+  private constructor(
+    object: PublicObject,
+    hierarchyAuth: Bytes,
+    right?: OpenSession,
+  ) {
     this.#object = object;
     this.#hierarchyAuth = hierarchyAuth;
+    this.#right = right;
     this.publicKeyPem = spkiPem(publicKeyOf(object.publicArea));
   }
 
@@ -62,19 +76,29 @@ export class EndorsementKey implements AsyncDisposable {
    */
   static async open(
     tpm: Executor,
-    options: EndorsementOptions,
+    { keyType, persistentHandle, hierarchyAuth, isUsedNext }:
+      EndorsementOptions,
   ): Promise<EndorsementKey> {
-    const { keyType, persistentHandle, hierarchyAuth } = options;
     if (persistentHandle !== undefined) {
       const object = await persistentKey(tpm, persistentHandle);
       return new EndorsementKey(object, hierarchyAuth);
     }
+    await using opened = new AsyncDisposableStack();
+    const right = isUsedNext
+      ? opened.use(await openRight(tpm, { hierarchyAuth }))
+      : undefined;
     const object = await withHierarchy(
       tpm,
-      { hierarchyAuth },
+      { hierarchy: "endorsement", auth: hierarchyAuth },
       (hierarchy) => createPrimary(tpm, hierarchy, ekTemplate(keyType)),
     );
-    return new EndorsementKey(object, hierarchyAuth);
+    opened.move();
+    return new EndorsementKey(object, hierarchyAuth, right);
+  }
+
+  /** The loaded key, for what is encrypted to it. */
+  get saltKey(): PublicObject {
+    return this.#object;
   }
 
   /** The key's public area. */
@@ -103,34 +127,60 @@ export class EndorsementKey implements AsyncDisposable {
     if (this.publicArea.objectAttributes.userWithAuth) {
       return await work(withPassword(this.#object));
     }
-    const hides = options.encryptResponse === true;
-    await using session = await startSession(tpm, {
-      type: "policy",
-      hash: POLICY_HASH,
-      ...(hides
-        ? { saltKey: this.#object, attributes: { encrypt: true } }
-        : {}),
+    await using right = await this.#takeRight(tpm, options);
+    return await work(withSession(this.#object, right));
+  }
+
+  async #takeRight(
+    tpm: Executor,
+    { encryptResponse = false }: { readonly encryptResponse?: boolean },
+  ): Promise<OpenSession> {
+    const right = this.#right;
+    if (right !== undefined && !encryptResponse) {
+      this.#right = undefined;
+      return right;
+    }
+    return await openRight(tpm, {
+      hierarchyAuth: this.#hierarchyAuth,
+      saltKey: this.#object,
+      encryptResponse,
     });
-    await withHierarchy(
-      tpm,
-      { hierarchyAuth: this.#hierarchyAuth, saltKey: this.#object },
-      (hierarchy) => policySecret(tpm, session, hierarchy),
-    );
-    return await work(withSession(this.#object, session));
   }
 
   /** Flushes the key unless it is persistent. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#right?.[Symbol.asyncDispose]();
     if (this.#object instanceof TransientObject) {
       await this.#object[Symbol.asyncDispose]();
     }
   }
 }
 
-/** How the right to use the endorsement hierarchy is shown. */
-interface HierarchyOptions {
-  readonly hierarchyAuth: Bytes;
-  readonly saltKey?: PublicObject;
+/** A policy session that may use the endorsement key, once. */
+async function openRight(
+  tpm: Executor,
+  { hierarchyAuth, saltKey, encryptResponse = false }: {
+    readonly hierarchyAuth: Bytes;
+    readonly saltKey?: PublicObject;
+    readonly encryptResponse?: boolean;
+  },
+): Promise<OpenSession> {
+  const salt = saltKey === undefined ? {} : { saltKey };
+  await using opened = new AsyncDisposableStack();
+  const session = opened.use(
+    await startSession(tpm, {
+      type: "policy",
+      hash: POLICY_HASH,
+      ...(encryptResponse ? { ...salt, attributes: { encrypt: true } } : {}),
+    }),
+  );
+  await withHierarchy(
+    tpm,
+    { hierarchy: "endorsement", auth: hierarchyAuth, ...salt },
+    (hierarchy) => policySecret(tpm, session, hierarchy),
+  );
+  opened.move();
+  return session;
 }
 
 async function persistentKey(
@@ -148,44 +198,4 @@ async function persistentKey(
       { cause: error },
     );
   }
-}
-
-/**
- * Runs `work` with the right to use the endorsement hierarchy. A password that
- * is set never crosses the bus: an HMAC session proves that we know it, salted
- * as soon as there is a key to salt it to.
- *
- * @throws UnfitOptionError if the password is not the hierarchy's
- */
-async function withHierarchy<T>(
-  tpm: Executor,
-  options: HierarchyOptions,
-  work: (hierarchy: AuthorizedEntity) => Promise<T>,
-): Promise<T> {
-  try {
-    return await authorized(tpm, options, work);
-  } catch (error) {
-    const isRefused = error instanceof TpmError &&
-      (error.is("TPM_RC_BAD_AUTH") || error.is("TPM_RC_AUTH_FAIL"));
-    if (!isRefused) throw error;
-    throw new UnfitOptionError(
-      'Option "tpm_ownerpassword" is not the password of the TPM\'s ' +
-        "endorsement hierarchy",
-      { cause: error },
-    );
-  }
-}
-
-async function authorized<T>(
-  tpm: Executor,
-  { hierarchyAuth, saltKey }: HierarchyOptions,
-  work: (hierarchy: AuthorizedEntity) => Promise<T>,
-): Promise<T> {
-  if (hierarchyAuth.length === 0) return await work(withPassword(ENDORSEMENT));
-  await using session = await startSession(tpm, {
-    type: "hmac",
-    hash: POLICY_HASH,
-    ...(saltKey === undefined ? {} : { saltKey }),
-  });
-  return await work(withSession(ENDORSEMENT, session, hierarchyAuth));
 }

@@ -11,12 +11,13 @@ import type { Log } from "../log/log.ts";
 import {
   flushLeftovers,
   PcrBankError,
+  type PublicObject,
   readIdentity,
   readPcrs,
   type Tpm,
   type TpmHash,
   type TpmIdentity,
-  type TransientObject,
+  TransientObject,
 } from "../tpm/mod.ts";
 import { agentId } from "./agent_id.ts";
 import { openAttestationKey } from "./attestation_key.ts";
@@ -32,7 +33,7 @@ export interface Identity extends AsyncDisposable {
   /** EK certificate and chain in PEM, if the TPM has them. */
   readonly ekCertificates: string | undefined;
   /** The attestation key. */
-  readonly ak: TransientObject;
+  readonly ak: PublicObject;
 }
 
 /**
@@ -48,8 +49,8 @@ export async function openIdentity(
 ): Promise<Identity> {
   await using opened = new AsyncDisposableStack();
   const nvBufferMax = await inspect(tpm, log);
-  const { encryptionAlg, signingAlg, hashAlg, ekHandle, ownerPassword } =
-    config.tpm;
+  const { encryptionAlg, signingAlg, hashAlg, ekHandle, akHandle } = config.tpm;
+  const ownerAuth = Uint8Array.from(config.tpm.ownerPassword);
   await requireBank(tpm, hashAlg);
   const ek = opened.use(
     await EndorsementKey.open(tpm, {
@@ -57,7 +58,9 @@ export async function openIdentity(
       persistentHandle: ekHandle.kind === "persistent"
         ? ekHandle.handle
         : undefined,
-      hierarchyAuth: Uint8Array.from(ownerPassword),
+      hierarchyAuth: ownerAuth,
+      // A persistent attestation key needs no loading, after its first time.
+      isUsedNext: akHandle === undefined,
     }),
   );
   const ekCertificates = await readEkCertificates(tpm, {
@@ -70,15 +73,15 @@ export async function openIdentity(
     ekHash: ek.hash,
     log,
   });
-  const ak = opened.use(
-    await openAttestationKey(tpm, ek, {
-      path: config.agentDataPath,
-      keyType: encryptionAlg,
-      scheme: signingAlg,
-      hash: hashAlg,
-      log,
-    }),
-  );
+  const ak = await openAttestationKey(tpm, ek, {
+    path: config.agentDataPath,
+    keyType: encryptionAlg,
+    scheme: signingAlg,
+    hash: hashAlg,
+    place: akHandle === undefined ? undefined : { handle: akHandle, ownerAuth },
+    log,
+  });
+  if (ak instanceof TransientObject) opened.use(ak);
   const keys = opened.move();
   return {
     uuid,

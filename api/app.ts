@@ -57,7 +57,7 @@ export function createApp(
     const prefix = `/v${version}`;
     mount(app, prefix, keysScope(attester, keys));
     mount(app, prefix, notificationsScope(revocations));
-    mount(app, prefix, quotesScope(attester, version));
+    mount(app, prefix, quotesScope(attester, version, log));
     if (reaches(version, "2.2")) {
       mount(app, prefix, agentScope(attester, version));
     }

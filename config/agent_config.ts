@@ -60,7 +60,9 @@ export interface TpmConfig {
   readonly ekHandle:
     | { readonly kind: "generate" }
     | { readonly kind: "persistent"; readonly handle: number };
-  /** The endorsement hierarchy's authorization value. */
+  /** Where in the TPM the attestation key is kept; undefined for nowhere. */
+  readonly akHandle: number | undefined;
+  /** The endorsement and the owner hierarchy's authorization value. */
   readonly ownerPassword: Uint8Array;
 }
 

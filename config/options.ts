@@ -136,8 +136,12 @@ export const OPTIONS = {
     "`generate`, or the hexadecimal handle of a persistent endorsement key",
     { alsoDefault: [""] },
   ),
+  ak_handle: text(
+    "",
+    "Hexadecimal handle from `0x81000000` to `0x817fffff` at which the TPM keeps the attestation key, so that a quote takes fewer commands; empty for none",
+  ),
   tpm_ownerpassword: password(
-    "Password of the TPM's endorsement hierarchy; `hex:` starts hexadecimal bytes",
+    "Password of the TPM's endorsement hierarchy, and of its owner hierarchy for `ak_handle`; `hex:` starts hexadecimal bytes",
   ),
 
   ima_ml_path: path(

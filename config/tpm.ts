@@ -22,6 +22,8 @@ const AUTH_BYTES_MAX = 64;
 
 const PERSISTENT_FIRST = 0x8100_0000;
 const PERSISTENT_LAST = 0x81ff_ffff;
+/** The rest is the platform's, for which the agent has no password. */
+const OWNER_LAST = 0x817f_ffff;
 
 /**
  * How the agent uses its TPM. Contract sections 3.2 and 3.4.
@@ -29,8 +31,8 @@ const PERSISTENT_LAST = 0x81ff_ffff;
  * @throws {ConfigError} for values that could never lead to attestation
  */
 export function tpmConfig({ settings, warn }: Resolution): TpmConfig {
-  const { tpm_hash_alg, tpm_encryption_alg, tpm_signing_alg, ek_handle } =
-    settings;
+  const { tpm_hash_alg, tpm_encryption_alg, tpm_signing_alg } = settings;
+  const { ek_handle, ak_handle } = settings;
   const hashAlg = algorithmIn(HASH_ALGS, tpm_hash_alg);
   const encryptionAlg = algorithmIn(KEY_TYPES, tpm_encryption_alg);
   const signingAlg = algorithmIn(SCHEMES, tpm_signing_alg);
@@ -51,20 +53,29 @@ export function tpmConfig({ settings, warn }: Resolution): TpmConfig {
     ekHandle: ek_handle.value === "generate" || ek_handle.value === ""
       ? { kind: "generate" }
       : { kind: "persistent", handle: persistentHandle(ek_handle) },
+    akHandle: ak_handle.value === ""
+      ? undefined
+      : persistentHandle(ak_handle, OWNER_LAST),
     ownerPassword: authValue(settings.tpm_ownerpassword),
   };
 }
 
 /**
- * The persistent handle that `setting` holds in hexadecimal.
+ * The persistent handle, up to `last`, that `setting` holds in hexadecimal.
  *
  * @throws {ConfigError} when it is none
  */
-export function persistentHandle(setting: Setting<string>): number {
+export function persistentHandle(
+  setting: Setting<string>,
+  last = PERSISTENT_LAST,
+): number {
   const [, digits] = /^(?:0x)?([0-9a-f]{1,8})$/i.exec(setting.value) ?? [];
   const handle = digits === undefined ? NaN : parseInt(digits, 16);
-  if (handle >= PERSISTENT_FIRST && handle <= PERSISTENT_LAST) return handle;
-  throw refusal(setting, "a hexadecimal handle from 0x81000000 to 0x81ffffff");
+  if (handle >= PERSISTENT_FIRST && handle <= last) return handle;
+  throw refusal(
+    setting,
+    `a hexadecimal handle from 0x81000000 to 0x${last.toString(16)}`,
+  );
 }
 
 /**

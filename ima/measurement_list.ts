@@ -7,57 +7,84 @@
  * @module
  */
 
+import { isKernelList, ListCursor } from "./list_cursor.ts";
 import { LogFile } from "./log_file.ts";
 
 /** The part of the list that answers one request. */
 export interface ListSlice {
-  /** Entries from `entry` to the end, original newlines, maybe empty. */
-  readonly text: string;
   /** Index of the first entry in `text`: the one asked for, or 0. */
   readonly entry: number;
-  /** Whether bytes that are no UTF-8 became U+FFFD in `text`. */
-  readonly hadInvalidUtf8: boolean;
+  /**
+   * Entries from `entry` to the end, original newlines, maybe empty. A long
+   * text is a stream, which must be read to its end or cancelled.
+   */
+  readonly text: string | ReadableStream<string>;
 }
 
-/** A known start of an entry. */
-interface Mark {
-  readonly entry: number;
-  readonly offset: number;
-  /** The bytes just before `offset`, which tell whether it still holds. */
-  readonly tail: Uint8Array;
+/** What {@linkcode MeasurementList.open} may be told. */
+export interface MeasurementListOptions {
+  /** Told when bytes at or after entry `from` are no UTF-8 and became U+FFFD. */
+  readonly onInvalidUtf8?: (from: number) => void;
+  /** Whether a path leads to a kernel's own list; tests replace it. */
+  readonly isKernelList?: (path: string) => Promise<boolean>;
 }
-
-const START: Mark = { entry: 0, offset: 0, tail: new Uint8Array() };
-
-/** Enough of a line to hold part of its digests. */
-const TAIL_BYTES = 128;
-
-/** A verifier needs two marks; some others may poll the same agent. */
-const MAX_MARKS = 32;
-
-const NEWLINE = 0x0a;
 
 /**
- * The kernel's `ascii_runtime_measurements`, opened once. Reads are answered
- * one after the other, because they share one descriptor: after the privilege
- * drop there is no other.
+ * One for those who keep up, and some for those who start at 0 meanwhile. A
+ * client that is slow to take the list occupies one as long.
+ */
+const CURSORS = 4;
+
+/** Longer answers are streamed. */
+const MAX_STRING_BYTES = 256 * 1024;
+
+type Pieces = AsyncGenerator<Uint8Array<ArrayBuffer>>;
+
+/** A cursor, and whether somebody has it: for a moment, or for a stream. */
+interface Place {
+  readonly cursor: ListCursor;
+  use: "idle" | "reading" | "streaming";
+}
+
+/**
+ * The kernel's `ascii_runtime_measurements`, opened before the privilege drop:
+ * afterwards there is no way to it but the descriptors that are open.
  */
 export class MeasurementList implements Disposable {
-  #log: LogFile;
-  /** Least recently used first. */
-  #marks = new Map<number, Mark>();
-  #lastRead: Promise<unknown> = Promise.resolve();
+  readonly #log: LogFile;
+  readonly #places: readonly Place[];
+  readonly #onInvalidUtf8: (from: number) => void;
+  /** Resolves when some place is given back or turns to streaming. */
+  #change = Promise.withResolvers<void>();
 
-  private constructor(log: LogFile) {
-    this.#log = log;
+  private constructor(
+    logs: readonly [LogFile, ...LogFile[]],
+    options: MeasurementListOptions,
+  ) {
+    this.#log = logs[0];
+    this.#places = logs.map((log) => ({
+      cursor: new ListCursor(log, options.isKernelList ?? isKernelList),
+      use: "idle",
+    }));
+    this.#onInvalidUtf8 = options.onInvalidUtf8 ?? (() => {});
   }
 
   /**
    * Opens the list at `path`; never throws, see
    * {@linkcode MeasurementList.problem}.
    */
-  static async open(path: string): Promise<MeasurementList> {
-    return new MeasurementList(await LogFile.open(path));
+  static async open(
+    path: string,
+    options: MeasurementListOptions = {},
+  ): Promise<MeasurementList> {
+    const list = new MeasurementList([
+      await LogFile.open(path),
+      ...await Promise.all(
+        Array.from({ length: CURSORS - 1 }, () => LogFile.open(path)),
+      ),
+    ], options);
+    await Promise.all(list.#places.map(({ cursor }) => cursor.open()));
+    return list;
   }
 
   /** Why there is no list, or undefined when it is open. */
@@ -66,172 +93,160 @@ export class MeasurementList implements Disposable {
   }
 
   /**
-   * The list from entry `fromEntry` on (contract section 7.1): nothing new
-   * gives an empty text; past the end, the whole list from entry 0. A last
-   * line still without its newline is in the text but is no entry yet.
+   * The list from entry `from` on (contract section 7.1): nothing new gives an
+   * empty text; past the end, the whole list from entry 0. A last line still
+   * without its newline is in the text but is no entry yet.
    *
    * Returns undefined when there is no list; each call looks for it again.
-   * Throws RangeError when `fromEntry` is not a natural number, and Error when
-   * the list cannot be read.
+   * Throws RangeError when `from` is not a natural number, and Error when the
+   * list cannot be read.
    */
-  async read(fromEntry: number): Promise<ListSlice | undefined> {
-    if (!(fromEntry >= 0) || !Number.isInteger(fromEntry)) {
-      throw new RangeError(`IMA entry must be a natural number: ${fromEntry}`);
+  async read(from: number): Promise<ListSlice | undefined> {
+    if (!(from >= 0) || !Number.isInteger(from)) {
+      throw new RangeError(`IMA entry must be a natural number: ${from}`);
     }
-    const slice = this.#lastRead.then(() => this.#read(fromEntry));
-    this.#lastRead = slice.catch(() => {});
-    return await slice;
+    const slice = await this.#slice(from);
+    return slice === "past the end" ? await this.read(0) : slice;
   }
 
   /** Closes the list. */
   [Symbol.dispose](): void {
-    this.#log[Symbol.dispose]();
+    for (const { cursor } of this.#places) cursor[Symbol.dispose]();
   }
 
-  async #read(fromEntry: number): Promise<ListSlice | undefined> {
-    const file = await this.#log.file();
-    if (file === undefined) return undefined;
+  async #slice(from: number): Promise<ListSlice | "past the end" | undefined> {
+    const place = await this.#take(from);
     try {
-      let mark = this.#nearest(fromEntry);
-      if (!await seekTo(file, mark)) {
-        this.#marks.clear();
-        mark = START;
-        await seekTo(file, mark);
-      }
-      const slice = await this.#readOn(file, { mark, fromEntry });
-      if (slice !== undefined) return slice;
-      await seekTo(file, START);
-      return await this.#readOn(file, { mark: START, fromEntry: 0 });
+      if (!await place.cursor.open()) return undefined;
+      const pieces = place.cursor.read(from);
+      const { bytes, isEnd } = await beginning(pieces);
+      if (from > place.cursor.entry) return "past the end";
+      const decode = this.#decoder(from);
+      if (isEnd) return { entry: from, text: decode(bytes) };
+      place.use = "streaming";
+      this.#announce();
+      return {
+        entry: from,
+        text: this.#stream(place, { bytes, pieces, decode }),
+      };
     } catch (cause) {
-      throw new Error(
-        `Cannot read the IMA measurement list ${
-          JSON.stringify(this.#log.path)
-        }`,
-        { cause },
-      );
+      throw this.#unreadable(cause);
+    } finally {
+      if (place.use === "reading") this.#giveBack(place);
     }
+  }
+
+  /** The rest of the list, in pieces as they are asked for. */
+  #stream(
+    place: Place,
+    { bytes, pieces, decode }: {
+      readonly bytes: Uint8Array;
+      readonly pieces: Pieces;
+      readonly decode: (bytes: Uint8Array) => string;
+    },
+  ): ReadableStream<string> {
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) this.#giveBack(place);
+      isHeld = false;
+    };
+    return new ReadableStream({
+      start: (controller) => controller.enqueue(decode(bytes)),
+      pull: async (controller) => {
+        try {
+          const { done, value } = await pieces.next();
+          if (!done) return controller.enqueue(decode(value));
+          release();
+          controller.close();
+        } catch (cause) {
+          release();
+          controller.error(this.#unreadable(cause));
+        }
+      },
+      cancel: async () => {
+        await pieces.return(undefined);
+        release();
+      },
+    });
   }
 
   /**
-   * Reads `file`, which stands at `mark`, to its end. Returns what follows the
-   * start of entry `fromEntry`, or undefined when the list ends before it.
+   * A cursor for entry `from`: the foremost that still has it, or else the
+   * hindmost idle one, to go back for it. So those who keep up keep theirs.
    */
-  async #readOn(
-    file: Deno.FsFile,
-    { mark, fromEntry }: { mark: Mark; fromEntry: number },
-  ): Promise<ListSlice | undefined> {
-    let { entry, offset, tail } = mark;
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunksOf(file)) {
-      let start = 0;
-      while (entry < fromEntry) {
-        const newline = chunk.indexOf(NEWLINE, start);
-        if (newline < 0) break;
-        entry++;
-        start = newline + 1;
+  async #take(from: number): Promise<Place> {
+    for (;;) {
+      const places = this.#places.filter(({ use }) => use !== "streaming")
+        .toSorted((a, b) => b.cursor.entry - a.cursor.entry);
+      const place = places.find(({ cursor }) => cursor.firstEntry <= from) ??
+        places.findLast(({ use }) => use === "idle");
+      if (place?.use === "idle") {
+        place.use = "reading";
+        return place;
       }
-      const skipped = entry < fromEntry ? chunk : chunk.subarray(0, start);
-      offset += skipped.length;
-      tail = lastBytes(tail, skipped);
-      if (skipped.length < chunk.length) {
-        parts.push(chunk.slice(skipped.length));
+      await this.#change.promise;
+    }
+  }
+
+  #giveBack(place: Place): void {
+    place.use = "idle";
+    this.#announce();
+  }
+
+  #announce(): void {
+    const { resolve } = this.#change;
+    this.#change = Promise.withResolvers();
+    resolve();
+  }
+
+  /** One odd file name must not cost the whole list, so it is replaced. */
+  #decoder(from: number): (bytes: Uint8Array) => string {
+    const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+    let isTold = false;
+    return (bytes) => {
+      try {
+        return strict.decode(bytes);
+      } catch {
+        if (!isTold) this.#onInvalidUtf8(from);
+        isTold = true;
+        return lenient.decode(bytes);
       }
-    }
-    if (entry < fromEntry) return undefined;
-    const bytes = concatenated(parts);
-    this.#remember({ entry, offset, tail });
-    const size = bytes.lastIndexOf(NEWLINE) + 1;
-    this.#remember({
-      entry: entry + newlinesIn(bytes),
-      offset: offset + size,
-      tail: lastBytes(tail, bytes.subarray(0, size)),
-    });
-    return { ...decoded(bytes), entry };
+    };
   }
 
-  /** The last mark at or below `entry`: an idle list costs one short read. */
-  #nearest(entry: number): Mark {
-    let best = START;
-    for (const mark of this.#marks.values()) {
-      if (mark.entry <= entry && mark.entry > best.entry) best = mark;
-    }
-    if (best !== START) this.#remember(best);
-    return best;
-  }
-
-  #remember(mark: Mark): void {
-    this.#marks.delete(mark.entry);
-    this.#marks.set(mark.entry, mark);
-    for (const oldest of this.#marks.keys()) {
-      if (this.#marks.size <= MAX_MARKS) break;
-      this.#marks.delete(oldest);
-    }
+  #unreadable(cause: unknown): Error {
+    return new Error(
+      `Cannot read the IMA measurement list ${JSON.stringify(this.#log.path)}`,
+      { cause },
+    );
   }
 }
 
-/**
- * Moves `file` to `mark`. Returns false when other bytes precede it now, so
- * the list was cut or replaced.
- */
-async function seekTo(file: Deno.FsFile, mark: Mark): Promise<boolean> {
-  await file.seek(mark.offset - mark.tail.length, Deno.SeekMode.Start);
-  const found = new Uint8Array(mark.tail.length);
-  for (let length = 0; length < found.length;) {
-    const count = await file.read(found.subarray(length));
-    if (count === null) return false;
-    length += count;
+/** The first of `pieces` up to the length of a string, and if that is all. */
+async function beginning(
+  pieces: Pieces,
+): Promise<{ readonly bytes: Uint8Array; readonly isEnd: boolean }> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  while (length < MAX_STRING_BYTES) {
+    const { done, value } = await pieces.next();
+    if (done) return { bytes: concatenated(parts, length), isEnd: true };
+    parts.push(value);
+    length += value.length;
   }
-  return found.every((byte, i) => byte === mark.tail[i]);
+  return { bytes: concatenated(parts, length), isEnd: false };
 }
 
-/**
- * What `file` still holds, in pieces that are valid until the next one. Only
- * the end of file ends it: the kernel reports size 0 and gives short reads.
- */
-async function* chunksOf(file: Deno.FsFile): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(64 * 1024);
-  for (;;) {
-    const count = await file.read(buffer);
-    if (count === null) return;
-    yield buffer.subarray(0, count);
-  }
-}
-
-/** The last bytes of `before` followed by `after`, as a mark keeps them. */
-function lastBytes(before: Uint8Array, after: Uint8Array): Uint8Array {
-  if (after.length === 0) return before;
-  return concatenated([before, after.subarray(-TAIL_BYTES)]).slice(-TAIL_BYTES);
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, p) => sum + p.length, 0));
+function concatenated(
+  parts: readonly Uint8Array[],
+  length: number,
+): Uint8Array {
+  const whole = new Uint8Array(length);
   let offset = 0;
   for (const part of parts) {
     whole.set(part, offset);
     offset += part.length;
   }
   return whole;
-}
-
-function newlinesIn(bytes: Uint8Array): number {
-  let count = 0;
-  for (
-    let at = bytes.indexOf(NEWLINE);
-    at >= 0;
-    at = bytes.indexOf(NEWLINE, at + 1)
-  ) count++;
-  return count;
-}
-
-/** One odd file name must not cost the whole list, so it is replaced. */
-function decoded(
-  bytes: Uint8Array,
-): { text: string; hadInvalidUtf8: boolean } {
-  const decode = (fatal: boolean): string =>
-    new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes);
-  try {
-    return { text: decode(true), hadInvalidUtf8: false };
-  } catch {
-    return { text: decode(false), hadInvalidUtf8: true };
-  }
 }

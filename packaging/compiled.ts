@@ -27,10 +27,12 @@ export class DenortError extends Error {
  *
  * All permissions: with any less, Deno 2.9.6 lets no program read /dev, /proc
  * and /sys. The sandbox is the unit's. No code cache: the executable would keep
- * it at a name in /tmp that others can foresee.
+ * it at a name in /tmp that others can foresee. V8's young generation would grow
+ * to 16 MiB whenever a long list is sent.
  */
 const FLAGS = [
   ...["--allow-all", "--no-prompt", "--no-code-cache"],
+  "--v8-flags=--max-semi-space-size=2",
   ...["--no-config", "--no-lock", "--no-check", "--no-remote", "--no-npm"],
   "--app-name=keylime_agent",
 ];

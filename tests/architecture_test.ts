@@ -32,6 +32,7 @@ const TPM_STOREYS = [
     "nv.ts",
     "object.ts",
     "pcr.ts",
+    "space.ts",
     "templates.ts",
   ],
   ["mod.ts"],

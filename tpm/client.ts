@@ -11,9 +11,15 @@ import type { Bytes } from "./codec/buffer.ts";
 import { decode, encode } from "./codec/codec.ts";
 import { CodecError } from "./codec/error.ts";
 import type { Command, Executor, SomeCommand } from "./commands/command.ts";
-import { decodeResponse, encodeCommand } from "./commands/frame.ts";
+import {
+  type CommandFrame,
+  decodeResponse,
+  encodeCommand,
+} from "./commands/frame.ts";
 import { TpmError } from "./error.ts";
 import { CommandAuthorization } from "./session/command_authorization.ts";
+import { concernsSpace } from "./space.ts";
+import { openTransport, type Tcti } from "./transport/tcti.ts";
 import { type Transport, TransportError } from "./transport/transport.ts";
 import { Turns } from "./turns.ts";
 
@@ -36,6 +42,12 @@ const DEFAULT_RESEND: ResendPolicy = {
 
 /** What to do when a TPM is first opened, and what tests replace. */
 export interface TpmOptions {
+  /**
+   * A second way to the same TPM, which it will dispose of, too. It carries
+   * the commands that need no loaded object or session, and no others; where a
+   * resource manager stands between, they are far cheaper there.
+   */
+  readonly bare?: Transport;
   /** See {@linkcode ResendPolicy}. */
   readonly resend?: ResendPolicy;
   /** Told of each command that was answered, and of the refusal if it was one. */
@@ -57,6 +69,7 @@ function isPutOff(error: TpmError): boolean {
 /** One TPM and its queue. */
 export class Tpm implements Executor, AsyncDisposable {
   readonly #transport: Transport;
+  readonly #bare: Transport | undefined;
   readonly #resend: ResendPolicy;
   readonly #onCommand: (command: SomeCommand, refusal?: TpmError) => void;
   readonly #onLost: (error: Error) => void;
@@ -67,9 +80,27 @@ export class Tpm implements Executor, AsyncDisposable {
   /** A client of the TPM behind `transport`, which it will dispose of. */
   constructor(transport: Transport, options: TpmOptions = {}) {
     this.#transport = transport;
+    this.#bare = options.bare;
     this.#resend = options.resend ?? DEFAULT_RESEND;
     this.#onCommand = options.onCommand ?? (() => {});
     this.#onLost = options.onLost ?? (() => {});
+  }
+
+  /**
+   * A client of the TPM that `tcti` names, with two ways to it if there is a
+   * resource manager. Throws TransportError if it cannot be reached.
+   */
+  static async open(
+    tcti: Tcti,
+    options: Omit<TpmOptions, "bare"> = {},
+  ): Promise<Tpm> {
+    await using opened = new AsyncDisposableStack();
+    const transport = opened.use(await openTransport(tcti));
+    const bare = transport.hasResourceManager
+      ? { bare: opened.use(await openTransport(tcti)) }
+      : {};
+    opened.move();
+    return new Tpm(transport, { ...options, ...bare });
   }
 
   /** What the TPM is reached through, for messages. */
@@ -138,7 +169,7 @@ export class Tpm implements Executor, AsyncDisposable {
 
   /**
    * Lets the running work end and clean up after itself, turns away what is
-   * queued behind it, and closes the transport. Harmless when it is closed.
+   * queued behind it, and closes the transports. Harmless when it is closed.
    */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#closing ??= this.#close();
@@ -147,6 +178,7 @@ export class Tpm implements Executor, AsyncDisposable {
   async #close(): Promise<void> {
     await this.#turns.idle();
     await this.#transport[Symbol.asyncDispose]();
+    await this.#bare?.[Symbol.asyncDispose]();
   }
 
   async #execute<In, Out>(
@@ -185,12 +217,12 @@ export class Tpm implements Executor, AsyncDisposable {
     const parameters = authorization.encryptParameters(
       encode(command.parameters, input),
     );
-    const answer = await this.#transmit(encodeCommand({
+    const answer = await this.#transmit(command, {
       code: command.code,
       handles,
       authorizations: authorization.authorize(entities, parameters),
       parameters,
-    }));
+    });
     const response = decodeResponse(answer, {
       hasHandle: command.responseHandle !== undefined,
       sessions: authorization.count,
@@ -213,14 +245,21 @@ export class Tpm implements Executor, AsyncDisposable {
    * saw the command: what it would answer next may belong to an earlier one.
    * So it is not asked again.
    */
-  async #transmit(command: Bytes): Promise<Uint8Array> {
+  async #transmit(
+    command: SomeCommand,
+    frame: CommandFrame,
+  ): Promise<Uint8Array> {
+    const bytes = encodeCommand(frame);
+    const transport = concernsSpace(command, frame)
+      ? this.#transport
+      : this.#bare ?? this.#transport;
     if (this.#failure !== undefined) {
       throw new TransportError(`${this.target} is out of use`, {
         cause: this.#failure,
       });
     }
     try {
-      return await this.#transport.transmit(command);
+      return await transport.transmit(bytes);
     } catch (error) {
       if (error instanceof TransportError && error.isInStep) throw error;
       this.#failure = error instanceof Error ? error : new Error(String(error));

@@ -8,7 +8,11 @@
 import type { Bytes } from "./codec/buffer.ts";
 import { encode } from "./codec/codec.ts";
 import { u32 } from "./codec/scalars.ts";
-import { TPM_RH_ENDORSEMENT, TPM_RH_NULL } from "./spec/handles.ts";
+import {
+  TPM_RH_ENDORSEMENT,
+  TPM_RH_NULL,
+  TPM_RH_OWNER,
+} from "./spec/handles.ts";
 import type { Authorization, Session } from "./authorization.ts";
 
 /** A handle and the Name of what it refers to. */
@@ -65,3 +69,5 @@ function identified({ handle, name }: Entity): Entity {
 export const NULL_ENTITY: Entity = handleEntity(TPM_RH_NULL);
 /** The endorsement hierarchy. */
 export const ENDORSEMENT: Entity = handleEntity(TPM_RH_ENDORSEMENT);
+/** The owner hierarchy. */
+export const OWNER: Entity = handleEntity(TPM_RH_OWNER);

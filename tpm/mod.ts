@@ -28,6 +28,7 @@ export {
   type AuthorizedEntity,
   ENDORSEMENT,
   type Entity,
+  OWNER,
   withPassword,
   withSession,
 } from "./entity.ts";
@@ -36,7 +37,9 @@ export { readNvIndex } from "./nv.ts";
 export {
   create,
   createPrimary,
+  evict,
   load,
+  makePersistent,
   nameOf,
   type PublicObject,
   readPublic,
@@ -51,7 +54,11 @@ export {
   readPcrs,
   resetPcr,
 } from "./pcr.ts";
-export { policySecret, startSession } from "./session/start.ts";
+export {
+  type OpenSession,
+  policySecret,
+  startSession,
+} from "./session/start.ts";
 export { DIGEST_SIZES, TPM_ALG_ID, type TpmHash } from "./spec/algorithms.ts";
 export { TPM2B_ENCRYPTED_SECRET, TPM2B_ID_OBJECT } from "./spec/buffers.ts";
 export { type ClockInfo, TPMS_ATTEST, type TpmsAttest } from "./spec/attest.ts";
@@ -66,10 +73,5 @@ export {
   type KeyType,
   type SigningScheme,
 } from "./templates.ts";
-export {
-  openTransport,
-  parseTcti,
-  type Tcti,
-  TctiError,
-} from "./transport/tcti.ts";
+export { parseTcti, type Tcti, TctiError } from "./transport/tcti.ts";
 export { type Transport, TransportError } from "./transport/transport.ts";

@@ -7,7 +7,7 @@
 import type { Bytes } from "./codec/buffer.ts";
 import { encode } from "./codec/codec.ts";
 import type { Executor } from "./commands/command.ts";
-import { FlushContext } from "./commands/context.ts";
+import { EvictControl, FlushContext } from "./commands/context.ts";
 import { Create, CreatePrimary, Load, ReadPublic } from "./commands/object.ts";
 import { digest } from "./crypto.ts";
 import {
@@ -145,4 +145,35 @@ export async function readPublic(
     objectHandle: handleEntity(handle),
   });
   return { handle, name, publicArea: outPublic };
+}
+
+/**
+ * Copies the loaded `object` to the free persistent handle `handle`, where it
+ * outlives power cycles. TPM 2.0 Part 3, TPM2_EvictControl.
+ *
+ * @param authority the owner or the platform; each has its own range of handles
+ */
+export async function makePersistent(
+  tpm: Executor,
+  authority: AuthorizedEntity,
+  { object, handle }: { readonly object: Entity; readonly handle: number },
+): Promise<void> {
+  await tpm.execute(EvictControl, {
+    auth: authority,
+    objectHandle: object,
+    persistentHandle: handle,
+  });
+}
+
+/** Removes a persistent object. TPM 2.0 Part 3, TPM2_EvictControl. */
+export async function evict(
+  tpm: Executor,
+  authority: AuthorizedEntity,
+  object: Entity,
+): Promise<void> {
+  await tpm.execute(EvictControl, {
+    auth: authority,
+    objectHandle: object,
+    persistentHandle: object.handle,
+  });
 }

@@ -5,7 +5,8 @@
  */
 
 import { type Attester, NonceTooLongError } from "../../agent/attester.ts";
-import { success } from "../envelope.ts";
+import { describe, type Log } from "../../log/log.ts";
+import { streamedSuccess, success } from "../envelope.ts";
 import { ApiError } from "../errors.ts";
 import type { ApiContext, Scope } from "../scope.ts";
 import { parseIdentityQuery, parseIntegrityQuery } from "../validate.ts";
@@ -13,7 +14,11 @@ import type { ApiVersion } from "../../config/api_versions.ts";
 import { encryptionName } from "../versions.ts";
 
 /** The scope `/quotes` of `version`. */
-export function quotesScope(attester: Attester, version: ApiVersion): Scope {
+export function quotesScope(
+  attester: Attester,
+  version: ApiVersion,
+  log: Log,
+): Scope {
   const algorithmNames = {
     hash_alg: attester.algorithms.hash,
     enc_alg: encryptionName(attester.algorithms.encryption, version),
@@ -35,13 +40,22 @@ export function quotesScope(attester: Attester, version: ApiVersion): Scope {
     const { quote, bootLog, imaList } = await retrieved(() =>
       attester.integrityEvidence(request)
     );
-    return success({
+    const results = {
       quote,
       ...algorithmNames,
       pubkey: partial ? undefined : attester.payloadPublicKey,
       ima_measurement_list: imaList?.text,
       mb_measurement_list: bootLog,
       ima_measurement_list_entry: imaList?.entry,
+    };
+    if (!(imaList?.text instanceof ReadableStream)) return success(results);
+    return streamedSuccess(results, {
+      name: "ima_measurement_list",
+      stream: imaList.text,
+      onFailure: (error) => {
+        log.error(`An integrity quote was cut off: ${describe(error)}`);
+        context.env?.outgoing?.destroy();
+      },
     });
   }
 

@@ -5,6 +5,7 @@ import {
   openAttestationKey,
 } from "../../agent/attestation_key.ts";
 import { EndorsementKey } from "../../agent/endorsement_key.ts";
+import { TransientObject } from "../../tpm/mod.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { BareTpm } from "./support/bare_tpm.ts";
 
@@ -38,14 +39,17 @@ class KeyLab implements AsyncDisposable {
   async open(change: Partial<AttestationKeyOptions> = {}): Promise<string> {
     const { log, lines } = recordingLog();
     try {
-      await using key = await openAttestationKey(this.bare.tpm, this.ek, {
+      const key = await openAttestationKey(this.bare.tpm, this.ek, {
         path: this.path,
         keyType: "ecc256",
         scheme: "ecdsa",
         hash: "sha256",
+        place: undefined,
         log,
         ...change,
       });
+      assert.ok(key instanceof TransientObject);
+      await key[Symbol.asyncDispose]();
       return key.name.toHex();
     } finally {
       this.lines.splice(0, Infinity, ...lines);

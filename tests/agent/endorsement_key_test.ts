@@ -140,6 +140,61 @@ Deno.test("EndorsementKey.use() takes three commands with the one that it is for
   ]);
 });
 
+Deno.test("EndorsementKey gets the right to its first use before the key, if told", async () => {
+  await using lab = await BareTpm.make();
+  const template = akTemplate("ecc256", "ecdsa", "sha256");
+  const options = optionsFor("ecc256", { isUsedNext: true });
+  const commands = await lab.during(async () => {
+    await using ek = await EndorsementKey.open(lab.tpm, options);
+    for (let turn = 0; turn < 2; turn++) {
+      await ek.use(lab.tpm, (key) => create(lab.tpm, key, template));
+    }
+  });
+  assert.deepEqual(commands, [
+    ...["TPM2_StartAuthSession", "TPM2_PolicySecret", "TPM2_CreatePrimary"],
+    "TPM2_Create",
+    ...["TPM2_StartAuthSession", "TPM2_PolicySecret", "TPM2_Create"],
+    "TPM2_FlushContext",
+  ]);
+  assert.deepEqual(await lab.leavings(), []);
+});
+
+Deno.test("EndorsementKey gives a right back that it got in advance for nothing", async (t) => {
+  await using lab = await BareTpm.make();
+  const options = optionsFor("ecc256", { isUsedNext: true });
+  await t.step("because nobody used the key", async () => {
+    await using _ek = await EndorsementKey.open(lab.tpm, options);
+    assert.equal((await lab.leavings()).length, 2);
+  });
+  assert.deepEqual(await lab.leavings(), []);
+  await t.step("because the key cannot be made", async () => {
+    lab.refuse(0x131, 0x101);
+    await assert.rejects(EndorsementKey.open(lab.tpm, options));
+    lab.mux.intercept = undefined;
+  });
+  assert.deepEqual(await lab.leavings(), []);
+  await t.step("because the password is wrong", async () => {
+    const hierarchyAuth = new TextEncoder().encode("wrong");
+    await assert.rejects(
+      EndorsementKey.open(lab.tpm, { ...options, hierarchyAuth }),
+      /"tpm_ownerpassword"/,
+    );
+  });
+  assert.deepEqual(await lab.leavings(), []);
+});
+
+Deno.test("EndorsementKey.use() does not hide a response in a session without salt", async () => {
+  await using lab = await BareTpm.make();
+  const options = optionsFor("ecc256", { isUsedNext: true });
+  await using ek = await EndorsementKey.open(lab.tpm, options);
+  const template = akTemplate("ecc256", "ecdsa", "sha256");
+  const work = () =>
+    ek.use(lab.tpm, (key) => create(lab.tpm, key, template), {
+      encryptResponse: true,
+    });
+  assert.equal((await lab.during(work))[0], "TPM2_StartAuthSession");
+});
+
 Deno.test("EndorsementKey.use() ends its session also when the work fails", async () => {
   await using lab = await BareTpm.make();
   await using ek = await EndorsementKey.open(lab.tpm, optionsFor("ecc256"));

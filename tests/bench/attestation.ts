@@ -16,7 +16,7 @@ import { systemFiles } from "../../config/files.ts";
 import { BootLog } from "../../ima/boot_log.ts";
 import { MeasurementList } from "../../ima/measurement_list.ts";
 import { createLog } from "../../log/log.ts";
-import { openTransport, parseTcti, Tpm } from "../../tpm/mod.ts";
+import { parseTcti, Tpm } from "../../tpm/mod.ts";
 import type { AgentOptions } from "../lab/agent.ts";
 import { Lab } from "../lab/lab.ts";
 import type { Machine } from "../lab/machine.ts";
@@ -93,8 +93,7 @@ async function attesterOn(
     files: systemFiles(),
     uid: Deno.uid() ?? 0,
   });
-  const transport = await openTransport(parseTcti(machine.tpm.tcti));
-  const tpm = opened.use(new Tpm(transport));
+  const tpm = opened.use(await Tpm.open(parseTcti(machine.tpm.tcti)));
   const { uuid, ek, ak, ...identity } = await openIdentity(tpm, config, log);
   opened.defer(() => identity[Symbol.asyncDispose]());
   await ek[Symbol.asyncDispose]();
@@ -108,7 +107,6 @@ async function attesterOn(
     payloadPublicKey: "a key in PEM\n",
     imaList: opened.use(await MeasurementList.open(machine.ima.file)),
     bootLog: opened.use(await BootLog.open("/nonexistent")),
-    log,
   });
   const stack = opened.move();
   return { attester, [Symbol.asyncDispose]: () => stack.disposeAsync() };

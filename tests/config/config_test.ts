@@ -39,6 +39,7 @@ Deno.test("loadConfig() without any source gives upstream's defaults", async () 
       encryptionAlg: "rsa2048",
       signingAlg: "rsassa",
       ekHandle: { kind: "generate" },
+      akHandle: undefined,
       ownerPassword: new Uint8Array(),
     },
     runAs: { user: "keylime", group: "tss" },

@@ -85,6 +85,7 @@ Deno.test("given all-changed.conf reaches every part of the configuration", asyn
     encryptionAlg: "ecc256",
     signingAlg: "ecdsa",
     ekHandle: { kind: "persistent", handle: 0x8101_0001 },
+    akHandle: undefined,
     ownerPassword: Uint8Array.of(0x00, 0xff, 0x10),
   });
   assert.deepEqual(config.runAs, { user: "user", group: "group" });

@@ -75,6 +75,7 @@ const CONTRACT: Readonly<Record<string, string | number | boolean>> = {
 
 /** Options that only this agent has. */
 const OWN: Readonly<Record<string, string | number | boolean>> = {
+  ak_handle: "",
   payload_script_timeout: 600,
   revocation_action_timeout: 600,
 };

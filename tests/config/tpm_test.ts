@@ -101,6 +101,26 @@ Deno.test("tpmConfig() reads the endorsement key's handle", async (t) => {
   }
 });
 
+Deno.test("tpmConfig() reads the attestation key's handle, which is the owner's", async (t) => {
+  const rows: [value: string, want: number | undefined | RegExp][] = [
+    ["", undefined],
+    ["0x81080001", 0x8108_0001],
+    ["81080001", 0x8108_0001],
+    ["0x81000000", 0x8100_0000],
+    ["0x817FFFFF", 0x817f_ffff],
+    ["0x81800000", /"ak_handle" is "0x81800000"; .*0x81000000 to 0x817fffff$/],
+    ["0x80ffffff", /0x81000000 to 0x817fffff$/],
+    ["generate", /"ak_handle" is "generate"; accepted: a hexadecimal handle/],
+  ];
+  for (const [value, want] of rows) {
+    await t.step(JSON.stringify(value), async () => {
+      const loaded = load(`ak_handle = "${value}"`);
+      if (want instanceof RegExp) await assert.rejects(loaded, want);
+      else assert.equal((await loaded).tpm.akHandle, want);
+    });
+  }
+});
+
 Deno.test("tpmConfig() decodes the owner password", async (t) => {
   const rows: [value: string, want: number[]][] = [
     ["", []],

@@ -30,12 +30,11 @@ function program(executable: string | undefined): string[] {
     // Where a portable one unpacks itself, for all tests once.
     return ["/usr/bin/env", `CACHE_DIRECTORY=${ROOT}dist/cache`, executable];
   }
-  const flags = ["-A", "--no-prompt", "--cached-only", "--frozen", "--config"];
   return [
     Deno.execPath(),
     "run",
-    ...flags,
-    `${ROOT}deno.json`,
+    ...["-A", "--v8-flags=--max-semi-space-size=2", "--no-prompt"],
+    ...["--cached-only", "--frozen", "--config", `${ROOT}deno.json`],
     `${ROOT}main.ts`,
   ];
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { LabAgent } from "./agent.ts";
 import { runOk } from "./command.ts";
-import type { ControlPlane } from "./keylime.ts";
 import { Lab } from "./lab.ts";
+import { trustedClient } from "./trusted_client.ts";
 
 /** What the agent answers to one request of a client that it trusts. */
 interface Answer {
@@ -117,19 +117,6 @@ async function ask(
     },
   );
   return { status: response.status, body: await response.text() };
-}
-
-/** A client with the verifier's certificate, trusting the agent's. */
-async function trustedClient(
-  keylime: ControlPlane,
-  agent: LabAgent,
-): Promise<Deno.HttpClient> {
-  const { clientCertificate, clientKey } = keylime.certificates;
-  return Deno.createHttpClient({
-    caCerts: [await Deno.readTextFile(`${agent.directory}/server-cert.crt`)],
-    cert: await Deno.readTextFile(clientCertificate),
-    key: await Deno.readTextFile(clientKey),
-  });
 }
 
 Deno.test("malformed requests harm nobody but their sender", async (t) => {

@@ -45,6 +45,34 @@ Deno.test("restarts cause no failed attestation", async (t) => {
   });
 });
 
+Deno.test("an agent whose key moves into the TPM and out again stays attested", async (t) => {
+  await using lab = await Lab.start({ verifier: { quote_interval: 0.2 } });
+  await using machine = await lab.machine();
+  await using agent = await machine.agent(lab.keylime);
+  const options = { ima_ml_path: machine.ima.file };
+  const moves = [
+    { name: "in", change: { ak_handle: "0x81080001" } },
+    { name: "still in", change: { ak_handle: "0x81080001" } },
+    { name: "out again", change: {} },
+  ];
+  await agent.start();
+  await lab.tenant("add", agent);
+  await lab.attested(agent, 2);
+  const before = await lab.keylime.registrarAgent(agent.uuid);
+  for (const { name, change } of moves) {
+    await t.step(name, async () => {
+      assert.equal(await agent.stop(), 0);
+      await agent.configure({ ...options, ...change });
+      await agent.start();
+      await lab.attested(agent, 3);
+    });
+  }
+  const known = await lab.keylime.registrarAgent(agent.uuid);
+  assert.equal(known?.aik_tpm, before?.aik_tpm);
+  assert.match(await agent.log(), /Found the attestation key at 0x81080001/);
+  assert.doesNotMatch(await lab.keylime.verifier.log(), FIRST_FAILURE);
+});
+
 Deno.test("an agent that loses its TPM ends, and is attested after its next start", async () => {
   await using lab = await Lab.start({
     verifier: { quote_interval: 0.2, retry_interval: 1 },

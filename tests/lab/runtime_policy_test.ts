@@ -31,6 +31,14 @@ Deno.test("a runtime policy decides over what a machine ran", async (t) => {
     for (let i = 0; i < 300; i++) await ima.append(`/tmp/many/${i}`, `${i}`);
     await lab.attested(agent, 2);
   });
+  await t.step("a list so long that it is streamed passes", async () => {
+    await agent.stop();
+    const directory = `/tmp/${"long-name/".repeat(100)}`;
+    for (let i = 0; i < 300; i++) await ima.append(`${directory}${i}`, `${i}`);
+    await agent.start();
+    await lab.attested(agent, 2);
+    assert.match(await agent.log(), /integrity.*: 200/);
+  });
   await t.step(
     "an unlisted file fails, and the verifier names it",
     async () => {

@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
-import { EvictControl } from "../../tpm/commands/context.ts";
-import { handleEntity, withPassword } from "../../tpm/entity.ts";
-import { create, load, nameOf, readPublic } from "../../tpm/object.ts";
-import { TPM_RH_OWNER } from "../../tpm/spec/handles.ts";
+import { readHandles } from "../../tpm/capability.ts";
+import { OWNER, withPassword } from "../../tpm/entity.ts";
+import {
+  create,
+  evict,
+  load,
+  makePersistent,
+  nameOf,
+  readPublic,
+} from "../../tpm/object.ts";
 import type { TpmtPublic } from "../../tpm/spec/public.ts";
 import { akTemplate, ekTemplate } from "../../tpm/templates.ts";
 import { akBelow, ekOn, KEYS, withEk } from "./keys.ts";
@@ -48,16 +54,41 @@ Deno.test("a primary key is the same whenever it is made", async () => {
   assert.equal(names[0], names[1]);
 });
 
+const OWNERS = withPassword(OWNER);
+
+Deno.test("makePersistent() copies an object, and evict() removes the copy", async () => {
+  await using lab = await blankTpm();
+  const { tpm } = lab;
+  const handle = 0x8108_0001;
+  {
+    await using ek = await ekOn(tpm, "ecc256");
+    await makePersistent(tpm, OWNERS, { object: ek, handle });
+    await assert.rejects(
+      makePersistent(tpm, OWNERS, { object: ek, handle }),
+      /TPM2_EvictControl .*TPM_RC_NV_DEFINED/,
+    );
+  }
+  assert.deepEqual(await readHandles(tpm, 0x8100_0000), [handle]);
+  await evict(tpm, OWNERS, await readPublic(tpm, handle));
+  assert.deepEqual(await readHandles(tpm, 0x8100_0000), []);
+});
+
+Deno.test("makePersistent() passes on that a handle is not the owner's", async () => {
+  await using lab = await blankTpm();
+  const { tpm } = lab;
+  await using ek = await ekOn(tpm, "ecc256");
+  await assert.rejects(
+    makePersistent(tpm, OWNERS, { object: ek, handle: 0x8180_0000 }),
+    /TPM2_EvictControl .*TPM_RC_RANGE.*persistentHandle/,
+  );
+});
+
 Deno.test("readPublic() reads a persistent object", async () => {
   await using lab = await blankTpm();
   const { tpm } = lab;
   await using ek = await ekOn(tpm, "ecc256");
   const handle = 0x8101_0005;
-  await tpm.execute(EvictControl, {
-    auth: withPassword(handleEntity(TPM_RH_OWNER)),
-    objectHandle: ek,
-    persistentHandle: handle,
-  });
+  await makePersistent(tpm, OWNERS, { object: ek, handle });
   const { name, publicArea } = ek;
   assert.deepEqual(await readPublic(tpm, handle), { handle, name, publicArea });
 });

@@ -19,6 +19,8 @@ export interface AgentProcessOptions {
   readonly options?: AgentOptions;
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Arguments of the program. */
+  readonly args?: readonly string[];
 }
 
 /** The id of every agent here. */
@@ -63,7 +65,10 @@ export async function runAgent(
   options: AgentProcessOptions = {},
 ): Promise<CommandOutput> {
   const env = await prepare(directory, options);
-  return await run(PROGRAM, { env, timeoutMs: 20_000 });
+  return await run([...PROGRAM, ...options.args ?? []], {
+    env,
+    timeoutMs: 20_000,
+  });
 }
 
 /** Starts an agent on `lab` whose log nobody reads any more. */

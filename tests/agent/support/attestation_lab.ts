@@ -18,7 +18,6 @@ import {
   type SigningScheme,
   type TpmHash,
 } from "../../../tpm/mod.ts";
-import { recordingLog } from "../../api/support/attester.ts";
 import { BareTpm, codeOf } from "./bare_tpm.ts";
 import { type VerifiedQuote, verifyQuote } from "./verified_quote.ts";
 
@@ -46,8 +45,6 @@ export class AttestationLab implements AsyncDisposable {
   /** The attestation key, for a verifier. */
   readonly key: KeyObject;
   readonly hash: TpmHash;
-  /** The agent's log as `level message`. */
-  readonly lines: readonly string[];
   /** Failures of all quotes that were observed; undefined for a good one. */
   readonly outcomes: readonly unknown[];
   readonly #opened: AsyncDisposableStack;
@@ -55,7 +52,7 @@ export class AttestationLab implements AsyncDisposable {
   private constructor(
     parts: Pick<
       AttestationLab,
-      "bare" | "attester" | "key" | "hash" | "lines" | "outcomes"
+      "bare" | "attester" | "key" | "hash" | "outcomes"
     >,
     opened: AsyncDisposableStack,
   ) {
@@ -63,7 +60,6 @@ export class AttestationLab implements AsyncDisposable {
     this.attester = parts.attester;
     this.key = parts.key;
     this.hash = parts.hash;
-    this.lines = parts.lines;
     this.outcomes = parts.outcomes;
     this.#opened = opened;
   }
@@ -97,7 +93,6 @@ export class AttestationLab implements AsyncDisposable {
     const ak = opened.use(
       await ek.use(tpm, (parent) => load(tpm, parent, made)),
     );
-    const { log, lines } = recordingLog();
     const outcomes: unknown[] = [];
     const attester = new Attestation({
       tpm,
@@ -109,12 +104,11 @@ export class AttestationLab implements AsyncDisposable {
       payloadPublicKey: PAYLOAD_KEY,
       imaList: opened.use(await MeasurementList.open(bare.path("ima"))),
       bootLog: opened.use(await BootLog.open(bare.path("boot"))),
-      log,
       onQuote: (failure) => outcomes.push(failure),
     });
     const key = publicKeyOf(ak.publicArea);
     return new AttestationLab(
-      { bare, attester, key, hash, lines, outcomes },
+      { bare, attester, key, hash, outcomes },
       opened.move(),
     );
   }
