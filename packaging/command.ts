@@ -14,6 +14,7 @@ export interface CommandOptions {
 
 /** What a program that failed has to say. */
 export class CommandError extends Error {
+  /** The class's name, also after bundling. */
   override readonly name = "CommandError";
   /** What it wrote to standard error. */
   readonly stderr: string;

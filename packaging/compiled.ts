@@ -10,6 +10,7 @@ import type { Dependencies } from "./dependencies.ts";
 
 /** There is no denort to compile with; the message says what to do. */
 export class DenortError extends Error {
+  /** The class's name, also after bundling. */
   override readonly name = "DenortError";
 
   /** The build has no denort because of `reason`. */
