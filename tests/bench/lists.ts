@@ -111,7 +111,7 @@ export async function addLists(report: Report, lab: Lab): Promise<void> {
     (firsts.get(length)?.milliseconds ?? NaN) / length;
   for (const length of LENGTHS) {
     report.add({
-      what: `first poll of a list of ${length}, memory`,
+      what: `first poll of a list of ${length}`,
       ratio: perEntry(length) / perEntry(1e5),
       to: "time per entry, list of 100000",
       figure: {

@@ -8,7 +8,7 @@ import type { LabAgent } from "../lab/agent.ts";
 import type { Lab } from "../lab/lab.ts";
 import { memory, processorTime } from "../lab/process_figures.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
-import { median, type Report } from "./report.ts";
+import type { Report } from "./report.ts";
 
 const WARM_UP = 500;
 const ROUNDS = 10;
@@ -16,21 +16,21 @@ const POLLS_PER_ROUND = 100;
 /** After so many polls memory is looked at again. */
 const ALL_POLLS = 5_000;
 
-/** Processor milliseconds of `agent` for each of the `works`, in turns. */
+/** Processor milliseconds of `agent` for one of each of `works`, in turns. */
 async function processorTimes(
   agent: LabAgent,
   works: readonly (() => Promise<unknown>)[],
 ): Promise<readonly number[]> {
   const { pid } = agent.process;
-  const costs: number[][] = works.map(() => []);
+  const costs: number[] = works.map(() => 0);
   for (let round = 0; round < ROUNDS; round++) {
     for (const [at, work] of works.entries()) {
       const before = await processorTime(pid);
       for (let poll = 0; poll < POLLS_PER_ROUND; poll++) await work();
-      costs[at]?.push((await processorTime(pid) - before) / POLLS_PER_ROUND);
+      costs[at] = (costs[at] ?? 0) + await processorTime(pid) - before;
     }
   }
-  return costs.map(median);
+  return costs.map((cost) => cost / (ROUNDS * POLLS_PER_ROUND));
 }
 
 /** Adds what a poll costs the agent's process. */
@@ -48,33 +48,31 @@ export async function addPolls(report: Report, lab: Lab): Promise<void> {
   await poll();
   const first = await memory(pid, "VmRSS");
   for (let warm = 0; warm < WARM_UP; warm++) await poll();
-  const [version = NaN, kept = NaN, renewed = NaN] = await processorTimes(
-    agent,
-    [
-      async () => await (await poller.get("version")).text(),
-      poll,
-      async () => {
-        await poller.reconnect();
-        await poll();
-      },
-    ],
-  );
+  const version = async (): Promise<void> => {
+    await (await poller.get("version")).text();
+  };
+  const renewed = (work: () => Promise<void>) => async (): Promise<void> => {
+    await poller.reconnect();
+    await work();
+  };
+  const works = {
+    "GET /version, connection kept": version,
+    "GET /version, connection renewed": renewed(version),
+    "steady poll, connection kept": poll,
+    "steady poll, connection renewed": renewed(poll),
+  };
+  const times = await processorTimes(agent, Object.values(works));
   while (polls < ALL_POLLS) await poll();
   const last = await memory(pid, "VmRSS");
-  const cpu = (value: number): { value: number; unit: string } => ({
-    value,
-    unit: "ms CPU",
-  });
-  const to = "GET /version";
-  report.add({ what: "GET /version, connection kept", figure: cpu(version) });
-  for (const [what, value] of [["kept", kept], ["renewed", renewed]] as const) {
+  Object.keys(works).forEach((what, at) => {
+    const value = times[at] ?? NaN;
     report.add({
-      what: `steady poll, connection ${what}`,
-      ratio: value / version,
-      to,
-      figure: cpu(value),
+      what,
+      ratio: value / (times[0] ?? NaN),
+      to: "GET /version, kept",
+      figure: { value, unit: "ms CPU" },
     });
-  }
+  });
   const mebibytes = (bytes: number): { value: number; unit: string } => ({
     value: bytes / 2 ** 20,
     unit: "MiB",

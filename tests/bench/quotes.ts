@@ -168,7 +168,8 @@ async function addKey(
   });
   for (const wanted of rows) {
     const { registers, rustKeylime } = wanted;
-    const what = `quote, ${registers} PCRs, ${kind} key ${where}`;
+    const pcrs = registers === 1 ? "1 PCR" : `${registers} PCRs`;
+    const what = `quote, ${pcrs}, ${kind} key ${where}`;
     const { sent = NaN, atChip = NaN } = counts.get(registers) ?? {};
     report.expect(`${what}, commands`, sent, wanted.sent);
     report.expect(`${what}, at the chip`, atChip, wanted[where]);

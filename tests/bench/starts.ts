@@ -34,9 +34,9 @@ const SETTINGS = [
 /** What rust-keylime sends for the same as the first of them. */
 const RUST_KEYLIME = 28;
 
-/** Adds the exact counts, which the manual's last row sums up. */
+/** Adds the exact counts, which the manual lists and sums up. */
 export async function addStartCounts(report: Report): Promise<void> {
-  const sums = (await manualTable("performance.md", "Start")).at(-1) ?? [];
+  const table = await manualTable("performance.md", "Start");
   for (const [at, [setting, options]] of SETTINGS.entries()) {
     await using place = await ManagedTpm.make();
     await defineNv(place.lab, [0x01c0_000a, await Deno.readFile(CERTIFICATE)]);
@@ -47,7 +47,11 @@ export async function addStartCounts(report: Report): Promise<void> {
       return Promise.resolve();
     });
     const what = `start with kept AK ${setting}`;
-    report.expect(`${what}, at the chip`, costOf(sent), Number(sums[at + 1]));
+    const documented = table.map((cells) => Number(cells[at + 1]))
+      .filter((atChip) => !Number.isNaN(atChip));
+    const sum = documented.pop() ?? NaN;
+    report.expect(`${what}, commands`, sent.length, documented.length);
+    report.expect(`${what}, at the chip`, costOf(sent), sum);
     report.add({
       what,
       sent: sent.length,
