@@ -57,10 +57,10 @@ class KernelCount implements Disposable {
     return file && new KernelCount(file);
   }
 
-  async read(): Promise<number> {
+  read(): number {
     const digits = new Uint8Array(32);
-    await this.#file.seek(0, Deno.SeekMode.Start);
-    const length = await this.#file.read(digits) ?? 0;
+    this.#file.seekSync(0, Deno.SeekMode.Start);
+    const length = this.#file.readSync(digits) ?? 0;
     return Number(new TextDecoder().decode(digits.subarray(0, length)));
   }
 
@@ -121,7 +121,7 @@ export class ListCursor implements Disposable {
   async *read(from: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     const file = await this.#log.file();
     if (file === undefined) throw new Error("The list is not open");
-    const isIdle = await this.#settle(file, from);
+    const isIdle = this.#settle(file, from);
     let entry = this.firstEntry;
     for (const piece of [...this.#kept]) {
       yield* fromEntry(piece, from - entry);
@@ -145,20 +145,23 @@ export class ListCursor implements Disposable {
   /**
    * Goes back to the start if the list is no longer what it was, or entry
    * `from` is out of reach. Returns whether there is nothing new to read.
+   *
+   * All of it is done at once: these are a few bytes, and another thread would
+   * take longer to hear of them than to get them.
    */
-  async #settle(file: Deno.FsFile, from: number): Promise<boolean> {
-    if (from < this.firstEntry) await this.#rewind(file);
+  #settle(file: Deno.FsFile, from: number): boolean {
+    if (from < this.firstEntry) this.#rewind(file);
     if (this.#kind === "file") {
-      if (!await this.#isAsItWas(file)) await this.#rewind(file);
+      if (!this.#isAsItWas(file)) this.#rewind(file);
       return false;
     }
-    const count = await this.#count?.read() ?? Infinity;
-    if (count < this.#entry) await this.#rewind(file);
+    const count = this.#count?.read() ?? Infinity;
+    if (count < this.#entry) this.#rewind(file);
     return count === this.#entry;
   }
 
-  async #rewind(file: Deno.FsFile): Promise<void> {
-    await file.seek(0, Deno.SeekMode.Start);
+  #rewind(file: Deno.FsFile): void {
+    file.seekSync(0, Deno.SeekMode.Start);
     this.#entry =
       this.#offset =
       this.#keptBytes =
@@ -169,13 +172,12 @@ export class ListCursor implements Disposable {
   }
 
   /** Whether the bytes before the position are those that were read there. */
-  async #isAsItWas(file: Deno.FsFile): Promise<boolean> {
+  #isAsItWas(file: Deno.FsFile): boolean {
     const last = this.#kept.at(-1)?.bytes.subarray(-TAIL_BYTES) ?? NOTHING;
     const tail = concatenated(last, this.#partial).subarray(-TAIL_BYTES);
-    await file.seek(this.#offset - tail.length, Deno.SeekMode.Start);
+    file.seekSync(this.#offset - tail.length, Deno.SeekMode.Start);
     const found = new Uint8Array(tail.length);
-    const length = await fill(file, found, 0);
-    return length === tail.length &&
+    return (file.readSync(found) ?? 0) === tail.length &&
       found.every((byte, at) => byte === tail[at]);
   }
 

@@ -98,6 +98,39 @@ Deno.test("Attestation sends no more commands than a quote needs", async (t) => 
   }
 });
 
+Deno.test("every request has a quote of its own, whatever its nonce", async () => {
+  await using lab = await AttestationLab.make();
+  await lab.attester.identityQuote(NONCE);
+  const nonces = ["one", "two", "two"];
+  const quotes = await Promise.all(
+    nonces.map((nonce) => lab.attester.identityQuote(nonce)),
+  );
+  const found = quotes.map((quote) => lab.verified(quote));
+  assert.deepEqual(found.map(({ nonce }) => nonce), nonces);
+  assert.equal(new Set(found.map(({ clock }) => clock)).size, nonces.length);
+});
+
+Deno.test("of 16 verifiers none waits for more than one quote of each other", async () => {
+  await using lab = await AttestationLab.make();
+  const order: string[] = [];
+  lab.bare.mux.record = ({ command }) => {
+    if (codeOf(command) !== CODES.quote) return;
+    const [caller = ""] = /caller[a-p]/.exec(
+      new TextDecoder("latin1").decode(command),
+    ) ?? [];
+    // A quote of the same millisecond as the last one is made again.
+    if (order.at(-1) !== caller) order.push(caller);
+  };
+  const callers = [..."abcdefghijklmnop"].map((name) => `caller${name}`);
+  const rounds = 3;
+  await Promise.all(callers.map(async (caller) => {
+    for (let round = 0; round < rounds; round++) {
+      await lab.attester.identityQuote(`${caller}${round}`);
+    }
+  }));
+  assert.deepEqual(order, Array(rounds).fill(callers).flat());
+});
+
 Deno.test("integrityEvidence() quotes the selected registers and PCR 16", async (t) => {
   await using lab = await AttestationLab.make();
   const all = Array.from({ length: 24 }, (_, pcr) => pcr);

@@ -1,37 +1,11 @@
 import assert from "node:assert/strict";
 import { Lab } from "./lab.ts";
+import { writeList } from "./long_list.ts";
+import { memory } from "./process_figures.ts";
 import { trustedClient } from "./trusted_client.ts";
 
 const ENTRIES = 1_000_000;
 const MIB = 2 ** 20;
-
-/** As many entries, of the length that a kernel's usually have. */
-async function writeList(path: string): Promise<number> {
-  using file = await Deno.open(path, { create: true, write: true });
-  const hash = "a".repeat(40);
-  let written = 0;
-  for (let first = 0; first < ENTRIES; first += 10_000) {
-    const lines = Array.from(
-      { length: 10_000 },
-      (_, at) =>
-        `10 ${hash} ima-ng sha256:${hash}${"b".repeat(24)} ` +
-        `/usr/lib/systemd/system-generators/program-${first + at}\n`,
-    );
-    const bytes = new TextEncoder().encode(lines.join(""));
-    for (let sent = 0; sent < bytes.length;) {
-      sent += await file.write(bytes.subarray(sent));
-    }
-    written += bytes.length;
-  }
-  return written;
-}
-
-/** A line of the process's status file in bytes. */
-async function memory(pid: number, name: "VmRSS" | "VmHWM"): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1];
-  return Number(kibibytes) * 1024;
-}
 
 /** How long the text of the list is that `body` holds, and how it ends. */
 async function measureAnswer(
@@ -51,7 +25,7 @@ Deno.test("a first poll of a million entries is streamed, not built", async () =
   await using lab = await Lab.start();
   await using machine = await lab.machine();
   const path = lab.directory.path("a-million-entries");
-  const size = await writeList(path);
+  const size = await writeList(path, ENTRIES);
   await using agent = await machine.agent(lab.keylime, {
     options: { ima_ml_path: path },
   });

@@ -10,35 +10,36 @@ export type SwtpmAddress =
   }
   | { readonly transport: "unix"; readonly path: string };
 
-async function readExactly(
-  stream: Deno.Conn,
-  size: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size;) {
-    const count = await stream.read(bytes.subarray(at));
+async function readFrame(stream: Deno.Conn): Promise<Uint8Array> {
+  const buffer = new Uint8Array(MAX_FRAME_SIZE);
+  let size = HEADER_SIZE;
+  for (let length = 0; length < size;) {
+    const count = await stream.read(buffer.subarray(length));
     if (count === null) {
       throw new TransportError(
-        `the connection ended after ${at} of ${size} bytes`,
+        `the connection ended after ${length} of ${size} bytes`,
       );
     }
-    at += count;
+    length += count;
+    if (length >= HEADER_SIZE) size = sizeIn(buffer, length);
   }
-  return bytes;
+  return buffer.subarray(0, size);
 }
 
-async function readFrame(stream: Deno.Conn): Promise<Uint8Array> {
-  const header = await readExactly(stream, HEADER_SIZE);
-  const size = new DataView(header.buffer).getUint32(2);
+/** The size of the response that begins with the first `length` of `bytes`. */
+function sizeIn(bytes: Uint8Array<ArrayBuffer>, length: number): number {
+  const size = new DataView(bytes.buffer).getUint32(2);
   if (size < HEADER_SIZE || size > MAX_FRAME_SIZE) {
     throw new TransportError(
       `a response of ${size} bytes is not in ${HEADER_SIZE}..${MAX_FRAME_SIZE}`,
     );
   }
-  const frame = new Uint8Array(size);
-  frame.set(header);
-  frame.set(await readExactly(stream, size - HEADER_SIZE), HEADER_SIZE);
-  return frame;
+  if (length > size) {
+    throw new TransportError(
+      `${length} bytes came for a response of ${size} bytes`,
+    );
+  }
+  return size;
 }
 
 async function writeAll(stream: Deno.Conn, bytes: Uint8Array): Promise<void> {

@@ -9,6 +9,7 @@ import { flushLeftovers, readHandles, Tpm } from "../../../tpm/mod.ts";
 import { runOk } from "../../lab/command.ts";
 import { LabDirectory } from "../../lab/lab_directory.ts";
 import { Swtpm } from "../../lab/swtpm.ts";
+import type { TpmAddress } from "../../lab/tpm_address.ts";
 import { TpmMux } from "../../lab/tpm_mux.ts";
 
 /** First handles of what a client may leave behind in a TPM. */
@@ -67,6 +68,11 @@ export class BareTpm implements AsyncDisposable {
       transmit: (command) => this.mux.transmit(command),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }, { onCommand: ({ name }) => this.commands.push(name) });
+  }
+
+  /** Where the TPM itself listens; the multiplexer occupies it. */
+  get address(): TpmAddress {
+    return this.#swtpm.address;
   }
 
   /** Its address for programs. */

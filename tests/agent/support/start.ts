@@ -32,6 +32,8 @@ export interface StartedAgent extends AsyncDisposable {
   readonly identity: Identity;
   /** Its log as `level message`. */
   readonly lines: readonly string[];
+  /** Methods and paths of its requests to the registrar. */
+  readonly requests: readonly string[];
 }
 
 /** Starts the agent whose files and TPM are in `lab`. */
@@ -74,6 +76,7 @@ export async function startAgent(
     attester,
     identity,
     lines,
+    requests: registrar.asked,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

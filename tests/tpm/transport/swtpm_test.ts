@@ -33,7 +33,7 @@ Deno.test("transmit() refuses what is no response", async (t) => {
     [
       "half a response",
       ["80010000000c00000000", "12"],
-      /ended after 1 of 2 bytes/,
+      /ended after 11 of 12 bytes/,
     ],
     [
       "a size smaller than its header",
@@ -44,6 +44,11 @@ Deno.test("transmit() refuses what is no response", async (t) => {
       "a size that no TPM has",
       ["80010000100100000000"],
       /a response of 4097 bytes is not in 10\.\.4096/,
+    ],
+    [
+      "more than a response",
+      ["80010000000a0000000080"],
+      /11 bytes came for a response of 10 bytes/,
     ],
     [
       "the largest size there is",
