@@ -5,13 +5,10 @@
  * @module
  */
 
-import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { build, EXECUTABLE } from "../packaging/build.ts";
 import { DenortError } from "../packaging/compiled.ts";
 import { setUpLab } from "./lab/setup.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+import { conclude, type Counts, deno, ROOT, say, tests } from "./test_run.ts";
 
 /** Rooms whose every export must be documented. */
 const ROOMS = [
@@ -33,37 +30,6 @@ const ROOMS = [
  * are derived from their declarations, and those of packages are the packages'.
  */
 const TOLERATED = ["missing-explicit-type", "private-type-ref"];
-
-/** How many of its checks a step passed, failed and left out. */
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-/** Runs Deno with `args`; its output is shown, and returned. */
-async function deno(
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly code: number; readonly output: string }> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...args],
-    cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  let output = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    process.stdout.write(text);
-    output += text;
-  }
-  return { code: (await child.status).code, output };
-}
 
 /** A step that passes or fails as a whole. */
 async function gate(name: string, args: readonly string[]): Promise<Counts> {
@@ -118,35 +84,6 @@ async function buildBest(): Promise<string> {
   }
 }
 
-/** Deno's own closing line: `ok | 7 passed (3 steps) | 0 failed | 1 ignored`. */
-const SUMMARY =
-  /^(?:ok|FAILED) \| (\d+) passed.*?\| (\d+) failed(?:.*?\| (\d+) ignored)?/m;
-
-async function tests(
-  name: string,
-  files: readonly string[],
-  { flags = ["--parallel"], env = {} }: {
-    readonly flags?: readonly string[];
-    readonly env?: Readonly<Record<string, string>>;
-  } = {},
-): Promise<Counts> {
-  say(`\n== ${name}`);
-  const { code, output } = await deno([
-    ...["test", "-A", "--no-check", "--shuffle", ...flags],
-    ...files,
-  ], env);
-  const [, passed = "0", failed = "0", skipped = "0"] = SUMMARY.exec(output) ??
-    [];
-  const counts = {
-    passed: Number(passed),
-    failed: Number(failed),
-    skipped: Number(skipped),
-  };
-  // A crash of the runner, or of a module while it loads, is in no count.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
-}
-
 async function* filesBelow(
   directory: string,
   suffix: string,
@@ -159,19 +96,20 @@ async function* filesBelow(
 }
 
 /** Runs everything, or the test files whose path holds `filter`. */
-async function main(filter: string | undefined): Promise<Counts> {
+async function main(filter: string | undefined): Promise<Counts[]> {
   await setUpLab(say);
   const files = (await Array.fromAsync(filesBelow("tests", "_test.ts")))
+    .filter((path) => !path.startsWith("tests/vm/")) // `./dev test:vm` has it
     .filter((path) => path.includes(filter ?? ""));
   if (files.length === 0) {
     throw new Error(`No test file has "${filter}" in its path`);
   }
-  if (filter !== undefined) return await tests(`tests of ${filter}`, files);
+  if (filter !== undefined) return [await tests(`tests of ${filter}`, files)];
   const isLab = (path: string): boolean => path.startsWith("tests/lab/");
   // Parallel test files share one process, and so its memory.
   const isOfMemory = (path: string): boolean =>
     path.endsWith("_memory_test.ts");
-  const all = [
+  return [
     await gate("format", ["fmt", "--check", "--quiet"]),
     await gate("lint", ["lint", "--quiet"]),
     await gate("types", ["check", "--quiet", "."]),
@@ -186,15 +124,6 @@ async function main(filter: string | undefined): Promise<Counts> {
       env: { DENO_KEYLIME_AGENT: EXECUTABLE },
     }),
   ];
-  return all.reduce((sum, counts) => ({
-    passed: sum.passed + counts.passed,
-    failed: sum.failed + counts.failed,
-    skipped: sum.skipped + counts.skipped,
-  }));
 }
 
-const started = performance.now();
-const { passed, failed, skipped } = await main(Deno.args[0]);
-say(`\nDone in ${Math.round((performance.now() - started) / 1000)} s`);
-say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+conclude(await main(Deno.args[0]));
