@@ -13,7 +13,7 @@ import type { WaitOptions } from "../lab/wait.ts";
 import type { Guest } from "./guest.ts";
 import { ensureImage } from "./image.ts";
 import { makeVarDisk, RootDisk } from "./root_disk.ts";
-import { VirtualMachine } from "./virtual_machine.ts";
+import { type MachineParts, VirtualMachine } from "./virtual_machine.ts";
 
 /** Emulated machines are slow, and this one may share its processors. */
 export const PATIENCE: Required<WaitOptions> = {
@@ -68,7 +68,10 @@ export class AttestedMachine implements AsyncDisposable {
   }
 
   /** Builds two releases of the package and a machine with the first. */
-  static async make(say: (line: string) => void): Promise<AttestedMachine> {
+  static async make(
+    say: (line: string) => void,
+    options: Pick<MachineParts, "isTpmLogged"> = {},
+  ): Promise<AttestedMachine> {
     await using made = new AsyncDisposableStack();
     const image = await ensureImage(say);
     const lab = made.use(
@@ -97,7 +100,11 @@ export class AttestedMachine implements AsyncDisposable {
       [UPDATE.slice("/var/".length)]: update.agent,
     });
     const machine = made.use(
-      await VirtualMachine.make(directory.path("machine"), { ca, disks }),
+      await VirtualMachine.make(directory.path("machine"), {
+        ca,
+        disks,
+        ...options,
+      }),
     );
     const parts = { lab, machine, root, packages };
     return new AttestedMachine(made.move(), parts);

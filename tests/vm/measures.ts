@@ -4,9 +4,8 @@
  * @module
  */
 
-import assert from "node:assert/strict";
-import { Agent, request } from "node:https";
 import { type AttestedMachine } from "./attested_machine.ts";
+import { QuoteClient } from "./quote_client.ts";
 
 /** One line of the table. */
 export interface Measure {
@@ -67,38 +66,10 @@ function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
-/** Asks for many quotes as the verifier does, but on one connection. */
+/** Has the agent make many quotes, each with what is new in the list. */
 export async function askForQuotes(all: AttestedMachine): Promise<void> {
-  const { certificates } = all.lab.keylime;
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: 1,
-    cert: await Deno.readTextFile(certificates.clientCertificate),
-    key: await Deno.readTextFile(certificates.clientKey),
-    rejectUnauthorized: false, // the verifier compares it with the registrar's
-  });
-  const url =
-    `https://127.0.0.1:${all.machine.agentPort}/v2.5/quotes/integrity` +
-    "?mask=0x400&partial=1&ima_ml_entry=1000000&nonce=";
-  try {
-    for (let i = 0; i < QUOTES; i++) {
-      assert.equal(await status(`${url}nonce${i}`, agent), 200);
-    }
-  } finally {
-    agent.destroy();
-  }
-}
-
-async function status(url: string, agent: Agent): Promise<number | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<
-    number | undefined
-  >();
-  request(url, { agent }, (response) => {
-    response.resume();
-    response.on("end", () => resolve(response.statusCode));
-    response.on("error", reject);
-  }).on("error", reject).end();
-  return await promise;
+  using client = await QuoteClient.open(all);
+  for (let i = 0; i < QUOTES; i++) await client.quote();
 }
 
 /** The table as Markdown. */

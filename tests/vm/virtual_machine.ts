@@ -11,6 +11,7 @@ import { LabProcess } from "../lab/process.ts";
 import { manufacture } from "../lab/swtpm.ts";
 import { exists } from "../lab/tools.ts";
 import { within } from "../lab/wait.ts";
+import { chipLogOption, countCommands } from "./chip_log.ts";
 import { Guest } from "./guest.ts";
 import { FIRMWARE } from "./requirements.ts";
 
@@ -24,6 +25,8 @@ const SHUTDOWN_MS = 120_000;
 export interface MachineParts {
   /** Who certifies its TPM. */
   readonly ca: EkCa;
+  /** Whether the TPM's log has every command's bytes. */
+  readonly isTpmLogged?: boolean;
   /** Raw disks: the one that it boots from, its root, and its /var. */
   readonly disks: {
     readonly boot: string;
@@ -40,25 +43,25 @@ export class VirtualMachine implements AsyncDisposable {
   /** Port of 127.0.0.1 that leads to port 9002 of the machine. */
   readonly agentPort = freePorts();
   readonly #directory: string;
-  readonly #disks: MachineParts["disks"];
+  readonly #parts: MachineParts;
   #boots = 0;
   #power: AsyncDisposableStack | undefined;
   #qemu: LabProcess | undefined;
   #guest: Guest | undefined;
 
-  private constructor(directory: string, disks: MachineParts["disks"]) {
+  private constructor(directory: string, parts: MachineParts) {
     this.#directory = directory;
-    this.#disks = disks;
+    this.#parts = parts;
   }
 
   /** Makes one in the new `directory`, switched off. */
   static async make(
     directory: string,
-    { ca, disks }: MachineParts,
+    parts: MachineParts,
   ): Promise<VirtualMachine> {
     await Deno.mkdir(directory);
-    const machine = new VirtualMachine(directory, disks);
-    await manufacture(machine.#tpm, { ca, banks: ["sha256"] });
+    const machine = new VirtualMachine(directory, parts);
+    await manufacture(machine.#tpm, { ca: parts.ca, banks: ["sha256"] });
     await Deno.copyFile(FIRMWARE.variables, machine.#variables);
     return machine;
   }
@@ -69,6 +72,19 @@ export class VirtualMachine implements AsyncDisposable {
 
   get #variables(): string {
     return `${this.#directory}/firmware-variables`;
+  }
+
+  get #chipLog(): string {
+    return `${this.#directory}/chip.log`;
+  }
+
+  /** The commands that its TPM executes during `work`, by their names. */
+  async chipCommands(
+    work: () => Promise<unknown>,
+  ): Promise<ReadonlyMap<string, number>> {
+    const { size } = await Deno.stat(this.#chipLog);
+    await work();
+    return await countCommands(this.#chipLog, size);
   }
 
   /** File with what this boot, or the last one, wrote to the console. */
@@ -122,6 +138,7 @@ export class VirtualMachine implements AsyncDisposable {
     return await LabProcess.start([
       ...["swtpm", "socket", "--tpm2", "--tpmstate", `dir=${this.#tpm}`],
       ...["--ctrl", `type=unixio,path=${socket}`],
+      ...(this.#parts.isTpmLogged ? chipLogOption(this.#chipLog) : []),
     ], {
       name: "swtpm",
       logFile: `${this.#directory}/swtpm.log`,
@@ -130,7 +147,7 @@ export class VirtualMachine implements AsyncDisposable {
   }
 
   #qemuArguments(tpmSocket: string, control: string): string[] {
-    const { boot, root, var: varDisk } = this.#disks;
+    const { boot, root, var: varDisk } = this.#parts.disks;
     const disk = (file: string, id: string, index: number): string[] => [
       ...["-drive", `if=none,id=${id},format=raw,file=${file},cache=unsafe`],
       ...["-device", `virtio-blk-pci,drive=${id},bootindex=${index}`],

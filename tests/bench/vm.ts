@@ -1,0 +1,148 @@
+/**
+ * `./dev bench:vm`: what only a real kernel can show. TPM commands are counted
+ * at the chip, below the kernel's resource manager; the measurement list is the
+ * kernel's own, short and with 10,000 entries more. All is emulated, so times
+ * are good for their ratios only.
+ *
+ * @module
+ */
+
+import { setUpLab } from "../lab/setup.ts";
+import { AttestedMachine, UNIT } from "../vm/attested_machine.ts";
+import {
+  bootsUp,
+  configure,
+  registers,
+  startsAlone,
+} from "../vm/first_boot.ts";
+import { QuoteClient } from "../vm/quote_client.ts";
+import { reasonToSkip, setUpVm } from "../vm/requirements.ts";
+import { median, Report, timed } from "./report.ts";
+
+const QUOTES = 20;
+const POLLS = 15;
+const NEW_ENTRIES = 10;
+const MORE_ENTRIES = 10_000;
+
+/** 1, 8, 9 and 24 registers: PCR 16 is always quoted. */
+const MASKS: readonly (readonly [pcrs: number, mask: number])[] = [
+  [1, 0],
+  [8, 0x47e],
+  [9, 0x4fe],
+  [24, 0xffffff],
+];
+
+/** Commands at the chip for one quote, as docs/performance.md has them. */
+const LOADED = new Map([[1, 5], [8, 5], [9, 6], [24, 7]]);
+const PERSISTENT = new Map([[1, 2], [8, 2], [9, 3], [24, 4]]);
+
+/** Where the kernel measures what root reads, and no policy looks. */
+const FILES = "/var/lib/measured";
+
+const AK_HANDLE = "0x81010002";
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+async function addQuotes(
+  report: Report,
+  all: AttestedMachine,
+  { kind, wanted }: {
+    readonly kind: string;
+    readonly wanted: ReadonlyMap<number, number>;
+  },
+): Promise<void> {
+  using client = await QuoteClient.open(all);
+  for (const [pcrs, mask] of MASKS) {
+    await client.quote(mask);
+    const counts = await all.machine.chipCommands(async () => {
+      for (let i = 0; i < QUOTES; i++) await client.quote(mask);
+    });
+    const atChip = counts.values().reduce((sum, n) => sum + n, 0) / QUOTES;
+    const what = `quote of ${pcrs} PCRs on /dev/tpmrm0, ${kind}`;
+    report.add({ what, atChip });
+    report.expect(what, atChip, wanted.get(pcrs) ?? NaN);
+  }
+}
+
+/** Starts the agent anew with `option` set in its configuration, or not. */
+async function restartWith(
+  { guest }: AttestedMachine,
+  option: string | undefined,
+): Promise<void> {
+  const path = "/etc/keylime/agent.conf.d/bench.conf";
+  if (option === undefined) await guest.ok(["rm", path]);
+  else await guest.write(path, `[agent]\n${option}\n`);
+  await guest.ok(["systemctl", "restart", UNIT]);
+}
+
+/** Has root read `count` files that the kernel has not measured yet. */
+async function measureFiles(
+  { guest }: AttestedMachine,
+  count: number,
+): Promise<void> {
+  await guest.shell(
+    `dir=$(mktemp -d ${FILES}/XXXXXX) && cd "$dir" &&
+     seq ${count} | split -a 4 -l 1 - "" && cat ./* >/dev/null`,
+    1_800_000,
+  );
+}
+
+async function addLists(report: Report, all: AttestedMachine): Promise<void> {
+  using client = await QuoteClient.open(all);
+  await all.guest.ok(["mkdir", "-p", FILES]);
+  const poll = async (): Promise<number> => {
+    await measureFiles(all, NEW_ENTRIES);
+    return await timed(() => client.quote());
+  };
+  const rounds = async (): Promise<number> => {
+    await client.quote();
+    const times: number[] = [];
+    for (let i = 0; i < POLLS; i++) times.push(await poll());
+    return median(times);
+  };
+  const short = await rounds();
+  const { entries } = client;
+  say(`${entries} entries; ${MORE_ENTRIES} more`);
+  await measureFiles(all, MORE_ENTRIES);
+  const long = await rounds();
+  report.add({
+    what: `poll with ${NEW_ENTRIES} new entries, ${client.entries} in the list`,
+    ratio: long / short,
+    to: `with ${entries}`,
+    figure: { value: long, unit: "ms" },
+  });
+  using late = await QuoteClient.open(all);
+  const whole = await timed(() => late.quote());
+  report.add({
+    what: `first poll of ${late.entries} entries`,
+    ratio: whole / long,
+    to: "the poll before",
+    figure: { value: whole, unit: "ms" },
+  });
+}
+
+const reason = await reasonToSkip();
+if (reason !== undefined) throw new Error(`No virtual machine here: ${reason}`);
+await setUpLab(say);
+await setUpVm(say);
+const report = new Report();
+await using all = await AttestedMachine.make(say, { isTpmLogged: true });
+await bootsUp(all);
+await configure(all);
+await startsAlone(all);
+await registers(all);
+say("Quotes with a loaded key");
+await addQuotes(report, all, { kind: "AK loaded", wanted: LOADED });
+await restartWith(all, `ak_handle = "${AK_HANDLE}"`);
+say("Quotes with a persistent key");
+await addQuotes(report, all, { kind: "AK persistent", wanted: PERSISTENT });
+await all.guest.ok(["systemctl", "stop", UNIT]);
+say(await all.guest.ok(["keylime_agent", "--evict-ak"]));
+await restartWith(all, undefined);
+say("Polls of the measurement list");
+await addLists(report, all);
+say(report.table);
+for (const line of report.wrong) say(`WRONG: ${line}`);
+Deno.exitCode = report.wrong.length === 0 ? 0 : 1;
