@@ -9,6 +9,7 @@ import { build, EXECUTABLE } from "../packaging/build.ts";
 import { DenortError } from "../packaging/compiled.ts";
 import { setUpLab } from "./lab/setup.ts";
 import { conclude, type Counts, deno, ROOT, say, tests } from "./test_run.ts";
+import { testVirtualMachine } from "./vm/run.ts";
 
 /** Rooms whose every export must be documented. */
 const ROOMS = [
@@ -99,7 +100,7 @@ async function* filesBelow(
 async function main(filter: string | undefined): Promise<Counts[]> {
   await setUpLab(say);
   const files = (await Array.fromAsync(filesBelow("tests", "_test.ts")))
-    .filter((path) => !path.startsWith("tests/vm/")) // `./dev test:vm` has it
+    .filter((path) => !path.startsWith("tests/vm/")) // a step of its own
     .filter((path) => path.includes(filter ?? ""));
   if (files.length === 0) {
     throw new Error(`No test file has "${filter}" in its path`);
@@ -123,6 +124,7 @@ async function main(filter: string | undefined): Promise<Counts[]> {
     await tests("lab", files.filter(isLab), {
       env: { DENO_KEYLIME_AGENT: EXECUTABLE },
     }),
+    await testVirtualMachine(),
   ];
 }
 

@@ -29,7 +29,7 @@ export const UNIT = "keylime_agent.service";
 
 /** The verifier's way of asking: often, and with patience over a reboot. */
 const VERIFIER = {
-  quote_interval: 0.1,
+  quote_interval: 0.02,
   request_timeout: 60,
   retry_interval: 1,
   max_retries: 600,
