@@ -8,7 +8,8 @@
  */
 
 import { setUpLab } from "../lab/setup.ts";
-import { AttestedMachine, UNIT } from "../vm/attested_machine.ts";
+import { waitFor } from "../lab/wait.ts";
+import { AttestedMachine, PATIENCE, UNIT } from "../vm/attested_machine.ts";
 import {
   bootsUp,
   configure,
@@ -66,15 +67,23 @@ async function addQuotes(
   }
 }
 
-/** Starts the agent anew with `option` set in its configuration, or not. */
+/**
+ * Starts the agent anew with `option` set in its configuration, or not; resolves
+ * when it is registered again, which is the last that it needs its other key for.
+ */
 async function restartWith(
-  { guest }: AttestedMachine,
+  all: AttestedMachine,
   option: string | undefined,
 ): Promise<void> {
+  const { guest } = all;
   const path = "/etc/keylime/agent.conf.d/bench.conf";
   if (option === undefined) await guest.ok(["rm", path]);
   else await guest.write(path, `[agent]\n${option}\n`);
-  await guest.ok(["systemctl", "restart", UNIT]);
+  await guest.ok(["systemctl", "restart", UNIT], PATIENCE.timeoutMs);
+  await waitFor("the registration", async () => {
+    const text = await all.property("StatusText");
+    return text.startsWith("Registered");
+  }, PATIENCE);
 }
 
 /** Has root read `count` files that the kernel has not measured yet. */

@@ -56,7 +56,7 @@ Deno.test({
       "its payload's script runs": () => enrolment.payloadRan(all),
       "hundreds of polls pass while it runs programs": async () => {
         await enrolment.staysAttested(all, () => measures.askForQuotes(all));
-        table.push(await measures.memory(all, "after 1,300 quotes"));
+        table.push(await measures.memory(all, "after 1,000 quotes"));
       },
       "it reboots, and is attested again without help": async () => {
         await secondBoot.comesBack(all);

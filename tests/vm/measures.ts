@@ -14,7 +14,7 @@ export interface Measure {
 }
 
 /** How many quotes are asked for, besides the verifier's. */
-const QUOTES = 1000;
+const QUOTES = 700;
 
 /** On how many connections at the same time; most of a quote is waiting. */
 const CONNECTIONS = 4;
