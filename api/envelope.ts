@@ -44,8 +44,8 @@ export interface StreamedText {
 }
 
 /**
- * The answer 200 `Success` with `results`, one of them `text`, whose value
- * there does not matter. Its pieces go out as they come, so the answer has no
+ * The answer 200 `Success` with `results`, in which the text takes the place of
+ * what its name has there. Its pieces go out as they come, so the answer has no
  * Content-Length.
  */
 export function streamedSuccess(

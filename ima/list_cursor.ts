@@ -8,6 +8,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { LogFile } from "./log_file.ts";
@@ -174,7 +175,7 @@ export class ListCursor implements Disposable {
   /** Whether the bytes before the position are those that were read there. */
   #isAsItWas(file: Deno.FsFile): boolean {
     const last = this.#kept.at(-1)?.bytes.subarray(-TAIL_BYTES) ?? NOTHING;
-    const tail = concatenated(last, this.#partial).subarray(-TAIL_BYTES);
+    const tail = Buffer.concat([last, this.#partial]).subarray(-TAIL_BYTES);
     file.seekSync(this.#offset - tail.length, Deno.SeekMode.Start);
     const found = new Uint8Array(tail.length);
     return (file.readSync(found) ?? 0) === tail.length &&
@@ -255,11 +256,4 @@ function newlinesIn(bytes: Uint8Array): number {
     at = bytes.indexOf(NEWLINE, at + 1)
   ) count++;
   return count;
-}
-
-function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }

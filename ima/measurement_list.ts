@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { isKernelList, ListCursor } from "./list_cursor.ts";
 import { LogFile } from "./log_file.ts";
 
@@ -231,22 +232,9 @@ async function beginning(
   let length = 0;
   while (length < MAX_STRING_BYTES) {
     const { done, value } = await pieces.next();
-    if (done) return { bytes: concatenated(parts, length), isEnd: true };
+    if (done) return { bytes: Buffer.concat(parts), isEnd: true };
     parts.push(value);
     length += value.length;
   }
-  return { bytes: concatenated(parts, length), isEnd: false };
-}
-
-function concatenated(
-  parts: readonly Uint8Array[],
-  length: number,
-): Uint8Array {
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+  return { bytes: Buffer.concat(parts), isEnd: false };
 }

@@ -6,8 +6,11 @@
  * @module
  */
 
-/** The registry that vendored packages are filed under. */
-export const REGISTRY = "registry.npmjs.org";
+/**
+ * The registry that vendored packages are filed under, wherever they are from.
+ * Names below `invalid` lead nowhere (RFC 2606), so nothing can be fetched.
+ */
+export const REGISTRY = "vendored.invalid";
 
 /** The parts of Deno's cache that hold npm packages and esbuild. */
 const CACHE_PARTS = ["npm", "dl"];
@@ -46,7 +49,7 @@ export async function openDependencies(root: string): Promise<Dependencies> {
     env: {
       DENO_DIR: cache,
       DENO_NO_UPDATE_CHECK: "1",
-      // Another registry would be another folder; HOME has no .npmrc there.
+      // Its name is that of a folder; HOME has no .npmrc there.
       NPM_CONFIG_REGISTRY: `https://${REGISTRY}/`,
       HOME: cache,
     },

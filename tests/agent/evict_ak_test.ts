@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
-import {
-  createPrimary,
-  ekTemplate,
-  ENDORSEMENT,
-  makePersistent,
-  OWNER,
-  readHandles,
-  withPassword,
-} from "../../tpm/mod.ts";
 import type { CommandOutput } from "../lab/command.ts";
 import { runAgent } from "./support/agent_process.ts";
 import { BareTpm } from "./support/bare_tpm.ts";
+import { occupy, persistentHandles } from "./support/persistent_handles.ts";
 import { startAgent } from "./support/start.ts";
 
 const HANDLE = 0x8108_0001;
@@ -34,10 +26,6 @@ async function startOnce(lab: BareTpm): Promise<string> {
   return agent.identity.ak.name.toHex();
 }
 
-function persistent(lab: BareTpm): Promise<number[]> {
-  return readHandles(lab.tpm, 0x8100_0000);
-}
-
 function failedLike(
   { code, stdout, stderr }: CommandOutput,
   want: RegExp,
@@ -50,7 +38,7 @@ function failedLike(
 Deno.test("--evict-ak removes the agent's key from the TPM, and only there", async (t) => {
   await using lab = await BareTpm.make();
   const name = await startOnce(lab);
-  assert.deepEqual(await persistent(lab), [HANDLE]);
+  assert.deepEqual(await persistentHandles(lab.tpm), [HANDLE]);
   await t.step("the key", async () => {
     const { code, stdout, stderr } = await evictAk(lab);
     assert.equal(code, 0, stderr);
@@ -59,7 +47,7 @@ Deno.test("--evict-ak removes the agent's key from the TPM, and only there", asy
       `Evicted the attestation key from ${AK_HANDLE}; it stays in ` +
         `${lab.path("agent_data.json")}\n`,
     );
-    assert.deepEqual(await persistent(lab), []);
+    assert.deepEqual(await persistentHandles(lab.tpm), []);
   });
   await t.step("nothing, once it is gone", async () => {
     const { code, stdout } = await evictAk(lab);
@@ -74,15 +62,7 @@ Deno.test("--evict-ak removes the agent's key from the TPM, and only there", asy
 
 Deno.test("--evict-ak leaves what is not the agent's alone, and says why", async (t) => {
   await using lab = await BareTpm.make();
-  {
-    await using key = await createPrimary(
-      lab.tpm,
-      withPassword(ENDORSEMENT),
-      ekTemplate("ecc256"),
-    );
-    const place = { object: key, handle: HANDLE };
-    await makePersistent(lab.tpm, withPassword(OWNER), place);
-  }
+  await occupy(lab.tpm, HANDLE);
   const foreign =
     /ERROR .*"ak_handle" names 0x81080001, which holds another key than agent_data\.json/;
   await t.step("without agent_data.json", async () => {
@@ -105,7 +85,7 @@ Deno.test("--evict-ak leaves what is not the agent's alone, and says why", async
       /"ak_handle" is empty, .*KEYLIME_AGENT_AK_HANDLE=HANDLE/,
     );
   });
-  assert.deepEqual(await persistent(lab), [HANDLE]);
+  assert.deepEqual(await persistentHandles(lab.tpm), [HANDLE]);
 });
 
 Deno.test("--evict-ak says that the TPM refuses", async () => {
@@ -116,5 +96,5 @@ Deno.test("--evict-ak says that the TPM refuses", async () => {
     await evictAk(lab),
     /"tpm_ownerpassword" is not the password of the TPM's owner hierarchy/,
   );
-  assert.deepEqual(await persistent(lab), [HANDLE]);
+  assert.deepEqual(await persistentHandles(lab.tpm), [HANDLE]);
 });

@@ -2,20 +2,15 @@ import assert from "node:assert/strict";
 import type { Identity } from "../../agent/identity.ts";
 import { describe } from "../../log/log.ts";
 import {
-  createPrimary,
-  ekTemplate,
-  ENDORSEMENT,
   evict,
-  makePersistent,
   OWNER,
-  readHandles,
   readPublic,
-  type Tpm,
   TransportError,
   withPassword,
 } from "../../tpm/mod.ts";
 import { decodeCommand } from "../../tpm/commands/frame.ts";
 import { BareTpm, codeOf } from "./support/bare_tpm.ts";
+import { occupy, persistentHandles } from "./support/persistent_handles.ts";
 import { startAgent } from "./support/start.ts";
 
 const HANDLE = 0x8108_0001;
@@ -35,21 +30,6 @@ async function start(
     log: lines.join("\n"),
     akHandle: attester.akHandle,
   };
-}
-
-function persistent(tpm: Tpm): Promise<number[]> {
-  return readHandles(tpm, 0x8100_0000);
-}
-
-/** Puts a key of somebody else where the agent's is to be. */
-async function occupy(lab: BareTpm): Promise<void> {
-  await using key = await createPrimary(
-    lab.tpm,
-    withPassword(ENDORSEMENT),
-    ekTemplate("ecc256"),
-  );
-  const place = { object: key, handle: HANDLE };
-  await makePersistent(lab.tpm, withPassword(OWNER), place);
 }
 
 Deno.test("with ak_handle the key of agent_data.json moves into the TPM and stays the same", async (t) => {
@@ -105,7 +85,7 @@ Deno.test("a key that is not the agent's is neither used nor evicted", async (t)
   await using lab = await BareTpm.make();
   const want =
     /^UnfitOptionError: Option "ak_handle" names 0x81080001, which holds another key than agent_data\.json; .*tpm2_evictcontrol -C o -c 0x81080001$/;
-  await occupy(lab);
+  await occupy(lab.tpm, HANDLE);
   const { name } = await readPublic(lab.tpm, HANDLE);
   await t.step("before there is agent_data.json", async () => {
     await assert.rejects(start(lab, ON), want);
@@ -148,7 +128,7 @@ Deno.test("the agent goes on with a loaded key when the TPM keeps none", async (
     await goesOn(/"tpm_ownerpassword" is not the password of .* owner/);
     await lab.tool("tpm2_changeauth", "-c", "o", "-p", "secret");
   });
-  assert.deepEqual(await persistent(lab.tpm), []);
+  assert.deepEqual(await persistentHandles(lab.tpm), []);
   assert.deepEqual(await lab.leavings(), []);
 });
 
@@ -174,7 +154,7 @@ Deno.test("an owner password is proven, not sent, to make the key persistent", a
   lab.mux.record = ({ command }) => sent.push(command.toHex());
   await start(lab, ON, 'tpm_ownerpassword = "not so secret"');
   lab.mux.record = undefined;
-  assert.deepEqual(await persistent(lab.tpm), [HANDLE]);
+  assert.deepEqual(await persistentHandles(lab.tpm), [HANDLE]);
   assert.equal(sent.some((command) => command.includes(password)), false);
 });
 
@@ -190,7 +170,7 @@ Deno.test("making persistent and evicting are the commands that tpm2_evictcontro
   await lab.tool("tpm2_createek", "-G", "ecc", "-c", context);
   await lab.tool("tpm2_evictcontrol", "-C", "o", "-c", context, "0x81080001");
   await lab.tool("tpm2_evictcontrol", "-C", "o", "-c", "0x81080001");
-  await occupy(lab);
+  await occupy(lab.tpm, HANDLE);
   const present = await readPublic(lab.tpm, HANDLE);
   await evict(lab.tpm, withPassword(OWNER), present);
   const shapes = seen.map(({ code, handles, parameters }) => ({

@@ -109,7 +109,9 @@ Deno.test("sources and vendor archive are enough to build without a network", as
 Deno.test("the vendor archive has the program's packages and no others", async () => {
   const names = (await runOk(["tar", "-tf", VENDOR_ARCHIVE])).split("\n");
   const packages = names.filter((name) => /\/package\.json$/.test(name))
-    .map((name) => /\.org\/((?:@[^/]+\/)?[^/]+)\//.exec(name)?.[1]);
+    .map((name) =>
+      /^vendor\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\//.exec(name)?.[1]
+    );
   assert.deepEqual([...new Set(packages)].sort(), [
     "@hono/node-server",
     "@peculiar/utils",
