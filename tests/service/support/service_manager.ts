@@ -18,6 +18,8 @@ const SYMBOLS = {
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
+/** Else a program that another test starts would hold the socket open. */
+const SOCK_CLOEXEC = 0o2_000_000;
 const MSG_DONTWAIT = 0x40;
 
 /** Who starts services and hears from them. */
@@ -33,7 +35,7 @@ export class ServiceManager implements Disposable {
   constructor(address = `@deno-keylime-test-${crypto.randomUUID()}`) {
     this.address = address;
     const { socket, bind } = this.#libc.symbols;
-    this.#descriptor = socket(AF_UNIX, SOCK_DGRAM, 0);
+    this.#descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     const name = unixAddress(address);
     if (bind(this.#descriptor, name, name.length) !== 0) {
       throw new Error(`Cannot bind ${address}`);
