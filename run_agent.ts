@@ -23,6 +23,7 @@ import { describe, type Log } from "./log/log.ts";
 import { openSecureMount, type SecurePlace } from "./payload/secure_mount.ts";
 import { PayloadService } from "./payload/service.ts";
 import { Revocations } from "./revocation/revocation.ts";
+import { MemoryKeeper } from "./service/memory.ts";
 import type { NoticeReceiver } from "./service/notifier.ts";
 import { dropPrivileges, idsOf } from "./service/privileges.ts";
 import { Status } from "./service/status.ts";
@@ -234,6 +235,7 @@ export async function runAgent(start: AgentStart): Promise<void> {
     onProgress: (progress) => status.registration(progress),
     signal: stop,
   });
+  opened.use(new MemoryKeeper(log));
   if (!stop.aborted) {
     await new Promise((resolve) => stop.addEventListener("abort", resolve));
   }

@@ -83,6 +83,8 @@ export class ListCursor implements Disposable {
   #keptEntries = 0;
   /** What was read of the entry at {@linkcode ListCursor.entry}. */
   #partial: Uint8Array<ArrayBuffer> = NOTHING;
+  /** What is read into: one for good, for a poll must leave no garbage. */
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
 
   /** Stands at the start of the list in `log`. */
   constructor(
@@ -183,23 +185,22 @@ export class ListCursor implements Disposable {
   }
 
   async *#newPieces(file: Deno.FsFile): AsyncGenerator<Piece> {
+    this.#buffer ??= new Uint8Array(CHUNK_BYTES);
     for (let isEnd = false; !isEnd;) {
-      const before = this.#partial.length;
-      const buffer = new Uint8Array(before + CHUNK_BYTES);
-      buffer.set(this.#partial);
-      const length = await fill(file, buffer, before);
-      isEnd = length < buffer.length;
-      this.#offset += length - before;
-      const end = buffer.subarray(0, length).lastIndexOf(NEWLINE) + 1;
-      this.#partial = buffer.slice(end, length);
+      const read = await fill(file, this.#buffer);
+      isEnd = read.length < CHUNK_BYTES;
+      this.#offset += read.length;
+      const end = read.lastIndexOf(NEWLINE) + 1;
+      // Copies, for the buffer is used again.
+      const bytes = joined(this.#partial, read.subarray(0, end || undefined));
+      this.#partial = end === 0 ? bytes : read.slice(end);
       if (this.#partial.length > MAX_ENTRY_BYTES) {
         throw new RangeError(
           `Entry ${this.#entry} has more than ${MAX_ENTRY_BYTES} bytes, so ` +
             "this is no measurement list",
         );
       }
-      // A copy, for what is kept must not hold the whole buffer.
-      if (end > 0) yield this.#keep(buffer.slice(0, end));
+      if (end > 0) yield this.#keep(bytes);
     }
   }
 
@@ -219,20 +220,26 @@ export class ListCursor implements Disposable {
 }
 
 /**
- * Reads into `buffer` from `start` on until it is full or the file ends, and
- * returns where that was: the kernel gives one page at a time.
+ * Reads into `buffer` until it is full or the file ends, and returns what was
+ * read: the kernel gives one page at a time.
  */
 async function fill(
   file: Deno.FsFile,
   buffer: Uint8Array<ArrayBuffer>,
-  start: number,
-): Promise<number> {
-  for (let length = start;;) {
-    if (length === buffer.length) return length;
+): Promise<Uint8Array<ArrayBuffer>> {
+  for (let length = 0;;) {
+    if (length === buffer.length) return buffer;
     const count = await file.read(buffer.subarray(length));
-    if (count === null) return length;
+    if (count === null) return buffer.subarray(0, length);
     length += count;
   }
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
 }
 
 /** What `piece` has after its first `skip` entries. */

@@ -7,6 +7,7 @@
 
 import { CommandError, runCommand } from "./command.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 /** There is no denort to compile with; the message says what to do. */
 export class DenortError extends Error {
@@ -28,12 +29,11 @@ export class DenortError extends Error {
  *
  * All permissions: with any less, Deno 2.9.6 lets no program read /dev, /proc
  * and /sys. The sandbox is the unit's. No code cache: the executable would keep
- * it at a name in /tmp that others can foresee. V8's young generation would grow
- * to 16 MiB whenever a long list is sent.
+ * it at a name in /tmp that others can foresee.
  */
 const FLAGS = [
   ...["--allow-all", "--no-prompt", "--no-code-cache"],
-  "--v8-flags=--max-semi-space-size=2",
+  `--v8-flags=${V8_FLAGS}`,
   ...["--no-config", "--no-lock", "--no-check", "--no-remote", "--no-npm"],
   "--app-name=keylime_agent",
 ];

@@ -169,10 +169,9 @@ PATH=$path
 # measures what root reads. HOME could have an .npmrc, which Deno reads.
 export DENO_DIR=/dev/null DENO_NO_UPDATE_CHECK=1 HOME="$tree"
 # All permissions: with any less, Deno 2.9.6 lets no program read /dev, /proc
-# and /sys. The sandbox is the unit's. V8's young generation would grow to 16 MiB
-# whenever a long list is sent.
+# and /sys. The sandbox is the unit's.
 exec "$tree/keylime_agent" run --allow-all --no-prompt \
-  --v8-flags=--max-semi-space-size=2 \
+  --v8-flags=@V8_FLAGS@ \
   --no-config --no-lock --no-remote --no-npm --no-code-cache \
   "$tree/agent.js" "$@"
 exit 1

@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { packDirectory } from "./archive.ts";
+import { V8_FLAGS } from "./v8_flags.ts";
 
 const LAUNCHER = fileURLToPath(new URL("launcher.sh", import.meta.url));
 
@@ -51,6 +52,7 @@ export async function makePortable(
     const launcher = fill(await Deno.readTextFile(LAUNCHER), {
       SHA256: createHash("sha256").update(bytes).digest("hex"),
       ARCHIVE_SIZE: String(bytes.length),
+      V8_FLAGS,
       SIZES: (await sizesOf(tree, FILES)).join("\n"),
     });
     await Deno.writeTextFile(output, launcher);

@@ -7,6 +7,7 @@
 
 import { fileURLToPath as fromFileUrl } from "node:url";
 import { stringify } from "smol-toml";
+import { V8_FLAGS } from "../../packaging/v8_flags.ts";
 import type { ControlPlane } from "./keylime.ts";
 import { freePorts } from "./ports.ts";
 import { LabProcess } from "./process.ts";
@@ -33,7 +34,7 @@ function program(executable: string | undefined): string[] {
   return [
     Deno.execPath(),
     "run",
-    ...["-A", "--v8-flags=--max-semi-space-size=2", "--no-prompt"],
+    ...["-A", `--v8-flags=${V8_FLAGS}`, "--no-prompt"],
     ...["--cached-only", "--frozen", "--config", `${ROOT}deno.json`],
     `${ROOT}main.ts`,
   ];

@@ -4,6 +4,7 @@ import { bundleProgram } from "../../packaging/bundle.ts";
 import { compileProgram, DenortError } from "../../packaging/compiled.ts";
 import { openDependencies } from "../../packaging/dependencies.ts";
 import { makePortable } from "../../packaging/portable.ts";
+import { V8_FLAGS } from "../../packaging/v8_flags.ts";
 import { VERSION } from "../../version.ts";
 import { run } from "../lab/command.ts";
 import { temporaryDirectory } from "../support/temporary_directory.ts";
@@ -112,12 +113,27 @@ Deno.test("a compiled executable has its permissions and flags fixed", async () 
   const fixed = JSON.parse(json);
   assert.deepEqual(fixed.argv, []);
   assert.equal(fixed.code_cache_key, null);
+  // Deno has some of its own before them.
+  assert.ok(fixed.v8_flags.join(",").endsWith(`,${V8_FLAGS}`));
   assert.deepEqual(fixed.unstable_config.features, []);
   for (const [name, value] of Object.entries(fixed.permissions)) {
     if (name === "prompt") assert.equal(value, false);
     // All, and nothing refused or ignored.
     else assert.deepEqual(value, name.startsWith("allow_") ? [] : null, name);
   }
+});
+
+Deno.test("whatever starts the agent gives V8 the same options", async () => {
+  const { default: { tasks } } = await import("../../deno.json", {
+    with: { type: "json" },
+  });
+  assert.match(tasks.agent, new RegExp(` --v8-flags=${V8_FLAGS} `));
+  await using place = await temporaryDirectory();
+  const [program, output] = [`${place.path}/program`, `${place.path}/output`];
+  await Deno.writeTextFile(program, "0;");
+  await makePortable({ deno: SOME_ELF, program }, output);
+  const launcher = await Deno.readTextFile(output);
+  assert.match(launcher, new RegExp(` --v8-flags=${V8_FLAGS} `));
 });
 
 Deno.test("compileProgram() says what to do without a denort", async (t) => {

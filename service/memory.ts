@@ -1,0 +1,147 @@
+/**
+ * The process's memory, kept near what it was after the start: garbage that V8
+ * has no reason to collect yet, and free room that the C library keeps in its
+ * heap, go back to the system.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import type { Log } from "../log/log.ts";
+import { openLibc } from "./libc.ts";
+
+/** How far resident memory may grow before something is done. */
+const SLACK_BYTES = 2 * 2 ** 20;
+
+/** Processor time between two looks of a process that has nothing to do. */
+const RESTING_MS = 10;
+
+/** So many looks may find a process at work before it is disturbed. */
+const LOOKS_AT_WORK = 15;
+
+/** Pauses in milliseconds; tests replace them. */
+export interface MemoryPauses {
+  /** Before each look at what is resident. */
+  readonly look: number;
+  /** Until V8's other threads have freed what a collection found. */
+  readonly settling: number;
+}
+
+const PAUSES: MemoryPauses = { look: 60_000, settling: 1_000 };
+
+/** What the process uses, and how it gives some of it back. */
+export interface Resources {
+  /** Resident memory, in bytes. */
+  resident(): number;
+  /** Processor time so far, in milliseconds. */
+  processorTime(): number;
+  /** Frees the objects that nobody refers to, in some 30 milliseconds. */
+  collect(): void;
+  /** Gives free memory of the C library's heap back. */
+  trim(): void;
+}
+
+/**
+ * Gives memory back that nobody needs any more: soon when the process rests,
+ * and now and then when it does not.
+ */
+export class MemoryKeeper implements Disposable {
+  readonly #log: Log;
+  readonly #resources: Resources;
+  readonly #pauses: MemoryPauses;
+  /** What was resident when there was nothing to give back. */
+  #least: number;
+  #processorTime: number;
+  #looksAtWork = 0;
+  #timer: ReturnType<typeof setTimeout>;
+
+  /** Takes what is resident now for what the process needs. */
+  constructor(
+    log: Log,
+    resources: Resources = processResources(),
+    pauses: MemoryPauses = PAUSES,
+  ) {
+    this.#log = log;
+    this.#resources = resources;
+    this.#pauses = pauses;
+    this.#least = resources.resident();
+    this.#processorTime = resources.processorTime();
+    this.#timer = this.#lookLater();
+  }
+
+  #lookLater(): ReturnType<typeof setTimeout> {
+    return setTimeout(() => this.#look(), this.#pauses.look);
+  }
+
+  #look(): void {
+    const resident = this.#resources.resident();
+    const isDue = !this.#isAtWork() || ++this.#looksAtWork > LOOKS_AT_WORK;
+    if (!isDue || resident - this.#least <= SLACK_BYTES) {
+      this.#timer = this.#lookLater();
+      return;
+    }
+    this.#looksAtWork = 0;
+    this.#resources.collect();
+    this.#timer = setTimeout(
+      () => this.#giveBack(resident),
+      this.#pauses.settling,
+    );
+  }
+
+  #isAtWork(): boolean {
+    const before = this.#processorTime;
+    this.#processorTime = this.#resources.processorTime();
+    return this.#processorTime - before > RESTING_MS;
+  }
+
+  #giveBack(before: number): void {
+    this.#resources.trim();
+    this.#least = this.#resources.resident();
+    this.#processorTime = this.#resources.processorTime();
+    this.#timer = this.#lookLater();
+    const [most, least] = [before, this.#least].map((bytes) =>
+      `${Math.round(bytes / 2 ** 20)} MiB`
+    );
+    this.#log.debug(`Resident memory went from ${most} to ${least}`);
+  }
+
+  /** Gives nothing back any more. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** What V8 offers with `--expose-gc`. */
+interface Collector {
+  readonly gc?: (kind: { type: "major"; flavor: "last-resort" }) => void;
+}
+
+/**
+ * The resources of this process. What a runtime without `--expose-gc` or
+ * another C library than glibc does not offer is not done.
+ */
+export function processResources(): Resources {
+  const { gc } = globalThis as Collector;
+  return {
+    resident: () => Deno.memoryUsage().rss,
+    processorTime: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    // Any other kind leaves V8 the room that it finds.
+    collect: () => gc?.({ type: "major", flavor: "last-resort" }),
+    trim: mallocTrim,
+  };
+}
+
+/** malloc_trim(3), if there is one. */
+function mallocTrim(): void {
+  try {
+    using libc = openLibc({
+      malloc_trim: { parameters: ["usize"], result: "i32" },
+    });
+    libc.symbols.malloc_trim(0n);
+  } catch {
+    // Only glibc has it.
+  }
+}
