@@ -52,6 +52,20 @@ export async function build(kind: BuildKind): Promise<string> {
   }
 }
 
+/**
+ * Makes {@linkcode EXECUTABLE} of the kind that can be had here, and resolves
+ * with what it says of itself; `say` is told why it is not the better one.
+ */
+export async function buildBest(say: (line: string) => void): Promise<string> {
+  try {
+    return await build("compiled");
+  } catch (error) {
+    if (!(error instanceof DenortError)) throw error;
+    say(`Portable and not compiled: ${error.message}`);
+    return await build("portable");
+  }
+}
+
 /** Runs what was built; a denort of another version shows here. */
 async function checkVersion(
   kind: BuildKind,

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { build, EXECUTABLE } from "../packaging/build.ts";
-import { DenortError } from "../packaging/compiled.ts";
+import { buildBest, EXECUTABLE } from "../packaging/build.ts";
 import { setUpLab } from "./lab/setup.ts";
 import { conclude, type Counts, deno, ROOT, say, tests } from "./test_run.ts";
 import { testVirtualMachine } from "./vm/run.ts";
@@ -67,21 +66,11 @@ async function documentation(): Promise<Counts> {
 async function executable(): Promise<Counts> {
   say("\n== executable");
   try {
-    say(await buildBest());
+    say(await buildBest(say));
     return { passed: 1, failed: 0, skipped: 0 };
   } catch (error) {
     say(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
     return { passed: 0, failed: 1, skipped: 0 };
-  }
-}
-
-async function buildBest(): Promise<string> {
-  try {
-    return await build("compiled");
-  } catch (error) {
-    if (!(error instanceof DenortError)) throw error;
-    say(`Portable and not compiled: ${error.message}`);
-    return await build("portable");
   }
 }
 

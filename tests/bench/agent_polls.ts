@@ -24,7 +24,7 @@ export function newNonce(): string {
   return `nonce${String(++nonces).padStart(15, "0")}`;
 }
 
-/** An agent that runs, and does not log each request. */
+/** An agent that runs as its unit has it, and does not log each request. */
 export async function runningAgent(
   lab: Lab,
   machine: Machine,
@@ -32,7 +32,7 @@ export async function runningAgent(
 ): Promise<LabAgent> {
   const agent = await machine.agent(lab.keylime, {
     options,
-    env: { RUST_LOG: "keylime_agent=info" },
+    env: { RUST_LOG: "keylime_agent=info", MALLOC_ARENA_MAX: "1" },
   });
   await agent.start();
   return agent;

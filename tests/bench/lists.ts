@@ -5,7 +5,7 @@
  */
 
 import { MeasurementList } from "../../ima/measurement_list.ts";
-import type { Lab } from "../lab/lab.ts";
+import { Lab } from "../lab/lab.ts";
 import { entries, writeList } from "../lab/long_list.ts";
 import { forgetHighest, memory } from "../lab/process_figures.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
@@ -88,7 +88,8 @@ async function firstPoll(
 }
 
 /** Adds how the length of the list matters. */
-export async function addLists(report: Report, lab: Lab): Promise<void> {
+export async function addLists(report: Report): Promise<void> {
+  await using lab = await Lab.start();
   const paths = new Map<number, string>();
   for (const length of LENGTHS) {
     const path = lab.directory.path(`list-${length}`);

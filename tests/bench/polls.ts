@@ -5,7 +5,7 @@
  */
 
 import type { LabAgent } from "../lab/agent.ts";
-import type { Lab } from "../lab/lab.ts";
+import { Lab } from "../lab/lab.ts";
 import { memory, processorTime } from "../lab/process_figures.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
 import type { Report } from "./report.ts";
@@ -15,6 +15,12 @@ const ROUNDS = 10;
 const POLLS_PER_ROUND = 100;
 /** After so many polls memory is looked at again. */
 const ALL_POLLS = 5_000;
+
+/** After the registration. */
+const SETTLING_MS = 3_000;
+
+/** Until the agent has seen that it rests, and has given memory back. */
+const REST_MS = 130_000;
 
 /** Processor milliseconds of `agent` for one of each of `works`, in turns. */
 async function processorTimes(
@@ -34,10 +40,13 @@ async function processorTimes(
 }
 
 /** Adds what a poll costs the agent's process. */
-export async function addPolls(report: Report, lab: Lab): Promise<void> {
+export async function addPolls(report: Report): Promise<void> {
+  await using lab = await Lab.start();
   await using machine = await lab.machine();
   await using agent = await runningAgent(lab, machine);
   const { pid } = agent.process;
+  await pause(SETTLING_MS);
+  const registered = await memory(pid, "VmRSS");
   using poller = await Poller.of(lab, agent);
   let polls = 0;
   const poll = async (): Promise<void> => {
@@ -45,9 +54,6 @@ export async function addPolls(report: Report, lab: Lab): Promise<void> {
     const entry = machine.ima.entryCount;
     await poller.poll({ nonce: newNonce(), entry });
   };
-  await poll();
-  const first = await memory(pid, "VmRSS");
-  for (let warm = 0; warm < WARM_UP; warm++) await poll();
   const version = async (): Promise<void> => {
     await (await poller.get("version")).text();
   };
@@ -55,6 +61,9 @@ export async function addPolls(report: Report, lab: Lab): Promise<void> {
     await poller.reconnect();
     await work();
   };
+  await poll();
+  const first = await memory(pid, "VmRSS");
+  for (let warm = 0; warm < WARM_UP; warm++) await poll();
   const works = {
     "GET /version, connection kept": version,
     "GET /version, connection renewed": renewed(version),
@@ -62,8 +71,8 @@ export async function addPolls(report: Report, lab: Lab): Promise<void> {
     "steady poll, connection renewed": renewed(poll),
   };
   const times = await processorTimes(agent, Object.values(works));
-  while (polls < ALL_POLLS) await poll();
-  const last = await memory(pid, "VmRSS");
+  while (polls < ALL_POLLS) await renewed(poll)();
+  const busy = await memory(pid, "VmRSS");
   Object.keys(works).forEach((what, at) => {
     const value = times[at] ?? NaN;
     report.add({
@@ -73,15 +82,20 @@ export async function addPolls(report: Report, lab: Lab): Promise<void> {
       figure: { value, unit: "ms CPU" },
     });
   });
-  const mebibytes = (bytes: number): { value: number; unit: string } => ({
-    value: bytes / 2 ** 20,
-    unit: "MiB",
-  });
-  report.add({ what: "memory after one poll", figure: mebibytes(first) });
-  report.add({
-    what: `memory after ${ALL_POLLS} polls`,
-    ratio: last / first,
-    to: "after one poll",
-    figure: mebibytes(last),
-  });
+  const add = (when: string, bytes: number): void =>
+    report.add({
+      what: `memory ${when}`,
+      ratio: bytes / registered,
+      to: "registered, at rest",
+      figure: { value: bytes / 2 ** 20, unit: "MiB" },
+    });
+  add("registered, at rest", registered);
+  add("after one poll", first);
+  add(`after ${ALL_POLLS} polls`, busy);
+  await pause(REST_MS);
+  add("at rest again", await memory(pid, "VmRSS"));
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

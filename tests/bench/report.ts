@@ -40,12 +40,18 @@ const HEAD = [
 /** Columns that are words. */
 const WORDS: readonly string[] = ["", "to"];
 
+/** What one part hands to the whole. */
+interface Rows {
+  readonly rows: readonly Row[];
+  readonly wrong: readonly string[];
+}
+
 /** The rows of one run, and what in them must not be. */
 export class Report {
   readonly #rows: Row[] = [];
   readonly #wrong: string[] = [];
 
-  /** Counts that are not what the manual says. */
+  /** What is not as the manual says, or not there. */
   get wrong(): readonly string[] {
     return this.#wrong;
   }
@@ -58,8 +64,26 @@ export class Report {
   /** Notes that `what` must be `wanted`. */
   expect(what: string, found: number, wanted: number): void {
     if (found !== wanted) {
-      this.#wrong.push(`${what}: ${found}, but the manual says ${wanted}`);
+      this.fail(`${what}: ${found}, but the manual says ${wanted}`);
     }
+  }
+
+  /** Notes what must not be. */
+  fail(what: string): void {
+    this.#wrong.push(what);
+  }
+
+  /** All of it, for {@linkcode Report.merge}. */
+  get rows(): string {
+    const rows: Rows = { rows: this.#rows, wrong: this.#wrong };
+    return JSON.stringify(rows);
+  }
+
+  /** Adds what another report gave as its {@linkcode Report.rows}. */
+  merge(text: string): void {
+    const { rows, wrong }: Rows = JSON.parse(text);
+    this.#rows.push(...rows);
+    this.#wrong.push(...wrong);
   }
 
   /** The table, with a newline at the end of each line. */
@@ -77,9 +101,10 @@ export class Report {
     ).join("");
   }
 
-  /** The same as JSON. */
-  get json(): string {
+  /** The same as JSON; `agent` is what the agent says of itself. */
+  json(agent: string): string {
     const run = {
+      agent,
       date: new Date().toISOString(),
       deno: Deno.version.deno,
       processors: navigator.hardwareConcurrency,

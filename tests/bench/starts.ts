@@ -9,7 +9,7 @@ import { laterStart } from "../agent/support/later_start.ts";
 import { costOf, ManagedTpm } from "../agent/support/managed_tpm.ts";
 import { defineNv } from "../agent/support/nv.ts";
 import type { LabAgent } from "../lab/agent.ts";
-import type { Lab } from "../lab/lab.ts";
+import { Lab } from "../lab/lab.ts";
 import type { TpmMux } from "../lab/tpm_mux.ts";
 import { manualTable } from "../support/manual.ts";
 import { median, type Report } from "./report.ts";
@@ -34,8 +34,14 @@ const SETTINGS = [
 /** What rust-keylime sends for the same as the first of them. */
 const RUST_KEYLIME = 28;
 
+/** Adds all that is to say about starts. */
+export async function addStarts(report: Report): Promise<void> {
+  await addCounts(report);
+  await addTimes(report);
+}
+
 /** Adds the exact counts, which the manual lists and sums up. */
-export async function addStartCounts(report: Report): Promise<void> {
+async function addCounts(report: Report): Promise<void> {
   const table = await manualTable("performance.md", "Start");
   for (const [at, [setting, options]] of SETTINGS.entries()) {
     await using place = await ManagedTpm.make();
@@ -111,7 +117,8 @@ async function startTime(agent: LabAgent, mux: TpmMux): Promise<number> {
 }
 
 /** Adds the times from start to listening. */
-export async function addStartTimes(report: Report, lab: Lab): Promise<void> {
+async function addTimes(report: Report): Promise<void> {
+  await using lab = await Lab.start();
   await using machine = await lab.machine();
   const { mux } = machine.tpm;
   const first: number[] = [];

@@ -8,8 +8,9 @@
  * @module
  */
 
-import type { Lab } from "../lab/lab.ts";
+import { Lab } from "../lab/lab.ts";
 import { writeList } from "../lab/long_list.ts";
+import type { TpmMux } from "../lab/tpm_mux.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
 import { Floor, framesDuring } from "./floor.ts";
 import { median, type Report, timed } from "./report.ts";
@@ -29,8 +30,35 @@ const LAG = 300;
 /** What one of the verifiers saw. */
 interface Seen {
   readonly polls: number;
+  /** The longest that it waited: in milliseconds, and in quotes of the TPM. */
   readonly longest: number;
+  readonly mostQuotes: number;
 }
+
+/** In which order a TPM makes the quotes of {@linkcode newNonce}. */
+class QuoteOrder {
+  readonly #places = new Map<string, number>();
+
+  /** That of the TPM behind `mux`, from now on. */
+  constructor(mux: TpmMux) {
+    mux.record = ({ command }) => {
+      const [nonce] = /nonce\d{15}/.exec(LATIN_1.decode(command)) ?? [];
+      if (nonce !== undefined) this.#places.set(nonce, this.count + 1);
+    };
+  }
+
+  /** How many there are. */
+  get count(): number {
+    return this.#places.size;
+  }
+
+  /** Which one that over `nonce` is; the first is 1. */
+  placeOf(nonce: string): number {
+    return this.#places.get(nonce) ?? NaN;
+  }
+}
+
+const LATIN_1 = new TextDecoder("latin1");
 
 /**
  * Where verifier `at` of `count` begins to read: all keep up, but if there are
@@ -44,21 +72,23 @@ function entryOf(at: number, count: number): number {
 async function pollUntil(
   end: number,
   poller: Poller,
-  entry: number,
+  { entry, order }: { readonly entry: number; readonly order: QuoteOrder },
 ): Promise<Seen> {
-  let polls = 0;
-  let longest = 0;
+  let [polls, longest, mostQuotes] = [0, 0, 0];
   while (performance.now() < end) {
+    const nonce = newNonce();
+    const before = order.count;
     const took = await timed(async () => {
-      const found = await poller.poll({ nonce: newNonce(), entry });
+      const found = await poller.poll({ nonce, entry });
       if (found !== ENTRIES - entry) {
         throw new Error(`${found} entries came from ${entry} on`);
       }
     });
     longest = Math.max(longest, took);
+    mostQuotes = Math.max(mostQuotes, order.placeOf(nonce) - before);
     polls++;
   }
-  return { polls, longest };
+  return { polls, longest, mostQuotes };
 }
 
 /** What `count` verifiers got. */
@@ -66,11 +96,16 @@ interface Run {
   readonly perSecond: number;
   /** Longest wait as a multiple of `count` polls of this run. */
   readonly wait: number;
+  /** Most quotes that the TPM made between a request and its own, that included. */
+  readonly mostQuotes: number;
   /** Polls of the slowest as a share of those of the fastest. */
   readonly fairness: number;
 }
 
-async function runOf(pollers: readonly Poller[]): Promise<Run> {
+async function runOf(
+  pollers: readonly Poller[],
+  order: QuoteOrder,
+): Promise<Run> {
   // The agent ends connections that were idle meanwhile.
   await Promise.all(pollers.map(async (poller) => {
     await poller.reconnect();
@@ -79,7 +114,10 @@ async function runOf(pollers: readonly Poller[]): Promise<Run> {
   const began = performance.now();
   const seen = await Promise.all(
     pollers.map((poller, at) =>
-      pollUntil(began + RUN_MS, poller, entryOf(at, pollers.length))
+      pollUntil(began + RUN_MS, poller, {
+        entry: entryOf(at, pollers.length),
+        order,
+      })
     ),
   );
   const took = performance.now() - began;
@@ -89,6 +127,7 @@ async function runOf(pollers: readonly Poller[]): Promise<Run> {
   return {
     perSecond: 1000 * all / took,
     wait: longest / (pollers.length * took / all),
+    mostQuotes: Math.max(...seen.map((one) => one.mostQuotes)),
     fairness: Math.min(...polls) / Math.max(...polls),
   };
 }
@@ -96,7 +135,7 @@ async function runOf(pollers: readonly Poller[]): Promise<Run> {
 /** Runs with each number of `pollers`, and the floor's quotes per second. */
 async function runsWith(
   pollers: readonly Poller[],
-  floor: Floor,
+  { floor, order }: { readonly floor: Floor; readonly order: QuoteOrder },
 ): Promise<{ readonly runs: Map<number, Run[]>; readonly floor: number }> {
   const floors: number[] = [];
   const runs = new Map<number, Run[]>(COUNTS.map((count) => [count, []]));
@@ -106,7 +145,7 @@ async function runsWith(
     });
     floors.push(1000 * FLOOR_QUOTES / took);
     for (const [count, some] of runs) {
-      some.push(await runOf(pollers.slice(0, count)));
+      some.push(await runOf(pollers.slice(0, count), order));
     }
   }
   return { runs, floor: median(floors) };
@@ -126,10 +165,17 @@ function addRuns(
       ratio: middle("perSecond") / floor,
       to: "floor's quotes per second",
     });
+    const most = Math.max(...some.map(({ mostQuotes }) => mostQuotes));
     report.add({
       what: `${what}: longest wait`,
       ratio: middle("wait"),
       to: `${count} poll${count === 1 ? "" : "s"}`,
+    });
+    report.add({
+      what: `${what}: most quotes in a wait`,
+      ratio: most / count,
+      to: `${count} quote${count === 1 ? "" : "s"}`,
+      figure: { value: most, unit: "quotes" },
     });
     if (count === 1) continue;
     report.add({
@@ -141,7 +187,8 @@ function addRuns(
 }
 
 /** Adds what several verifiers get. */
-export async function addVerifiers(report: Report, lab: Lab): Promise<void> {
+export async function addVerifiers(report: Report): Promise<void> {
+  await using lab = await Lab.start();
   const path = lab.directory.path("list-of-verifiers");
   await writeList(path, ENTRIES);
   await using machine = await lab.machine();
@@ -166,12 +213,14 @@ export async function addVerifiers(report: Report, lab: Lab): Promise<void> {
     await Floor.connect(mux.address, frames),
   );
   await floor.checkedQuote();
+  const order = new QuoteOrder(mux);
   for (const [tpm, pause] of Object.entries(TPMS)) {
     mux.intercept = pause === 0 ? undefined : async () => {
       await new Promise((resolve) => setTimeout(resolve, pause));
       return undefined;
     };
-    addRuns(report, tpm, await runsWith(pollers, floor));
+    addRuns(report, tpm, await runsWith(pollers, { floor, order }));
   }
   mux.intercept = undefined;
+  mux.record = undefined;
 }

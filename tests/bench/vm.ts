@@ -1,5 +1,5 @@
 /**
- * `./dev bench:vm`: what only a real kernel can show. TPM commands are counted
+ * The virtual machine: what only a real kernel can show. TPM commands are counted
  * at the chip, below the kernel's resource manager; the measurement list is the
  * kernel's own, short and with 10,000 entries more. All is emulated, so times
  * are good for their ratios only.
@@ -7,7 +7,6 @@
  * @module
  */
 
-import { setUpLab } from "../lab/setup.ts";
 import { waitFor } from "../lab/wait.ts";
 import { AttestedMachine, PATIENCE, UNIT } from "../vm/attested_machine.ts";
 import {
@@ -18,7 +17,8 @@ import {
 } from "../vm/first_boot.ts";
 import { QuoteClient } from "../vm/quote_client.ts";
 import { reasonToSkip, setUpVm } from "../vm/requirements.ts";
-import { median, Report, timed } from "./report.ts";
+import { say } from "../test_run.ts";
+import { median, type Report, timed } from "./report.ts";
 
 const QUOTES = 20;
 const POLLS = 15;
@@ -41,10 +41,6 @@ const PERSISTENT = new Map([[1, 2], [8, 2], [9, 3], [24, 4]]);
 const FILES = "/var/lib/measured";
 
 const AK_HANDLE = "0x81010002";
-
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
 
 async function addQuotes(
   report: Report,
@@ -132,26 +128,27 @@ async function addLists(report: Report, all: AttestedMachine): Promise<void> {
   });
 }
 
-const reason = await reasonToSkip();
-if (reason !== undefined) throw new Error(`No virtual machine here: ${reason}`);
-await setUpLab(say);
-await setUpVm(say);
-const report = new Report();
-await using all = await AttestedMachine.make(say, { isTpmLogged: true });
-await bootsUp(all);
-await configure(all);
-await startsAlone(all);
-await registers(all);
-say("Quotes with a loaded key");
-await addQuotes(report, all, { kind: "AK loaded", wanted: LOADED });
-await restartWith(all, `ak_handle = "${AK_HANDLE}"`);
-say("Quotes with a persistent key");
-await addQuotes(report, all, { kind: "AK persistent", wanted: PERSISTENT });
-await all.guest.ok(["systemctl", "stop", UNIT]);
-say(await all.guest.ok(["keylime_agent", "--evict-ak"]));
-await restartWith(all, undefined);
-say("Polls of the measurement list");
-await addLists(report, all);
-say(report.table);
-for (const line of report.wrong) say(`WRONG: ${line}`);
-Deno.exitCode = report.wrong.length === 0 ? 0 : 1;
+/** Adds all that is to say about it, where there can be one. */
+export async function addVirtualMachine(report: Report): Promise<void> {
+  const reason = await reasonToSkip();
+  if (reason !== undefined) {
+    say(`The virtual machine is left out: ${reason}`);
+    return;
+  }
+  await setUpVm(say);
+  await using all = await AttestedMachine.make(say, { isTpmLogged: true });
+  await bootsUp(all);
+  await configure(all);
+  await startsAlone(all);
+  await registers(all);
+  say("Quotes with a loaded key");
+  await addQuotes(report, all, { kind: "AK loaded", wanted: LOADED });
+  await restartWith(all, `ak_handle = "${AK_HANDLE}"`);
+  say("Quotes with a persistent key");
+  await addQuotes(report, all, { kind: "AK persistent", wanted: PERSISTENT });
+  await all.guest.ok(["systemctl", "stop", UNIT]);
+  say(await all.guest.ok(["keylime_agent", "--evict-ak"]));
+  await restartWith(all, undefined);
+  say("Polls of the measurement list");
+  await addLists(report, all);
+}

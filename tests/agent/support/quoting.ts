@@ -42,6 +42,9 @@ export async function openAttester(
   const log = createLog("off", () => {});
   const { uuid, ek, ak } = opened.use(await openIdentity(tpm, config, log));
   await ek[Symbol.asyncDispose]();
+  const [list, bootLog] = [`${directory}/list`, `${directory}/boot_log`];
+  await Deno.writeTextFile(list, "10 an entry\n");
+  await Deno.writeTextFile(bootLog, "a log");
   const attester = new Attestation({
     tpm,
     ak,
@@ -50,8 +53,8 @@ export async function openAttester(
     keyType: config.tpm.encryptionAlg,
     scheme: config.tpm.signingAlg,
     payloadPublicKey: "a key in PEM\n",
-    imaList: opened.use(await MeasurementList.open(`${directory}/no-list`)),
-    bootLog: opened.use(await BootLog.open(`${directory}/no-log`)),
+    imaList: opened.use(await MeasurementList.open(list)),
+    bootLog: opened.use(await BootLog.open(bootLog)),
   });
   const stack = opened.move();
   return { attester, [Symbol.asyncDispose]: () => stack.disposeAsync() };
