@@ -165,10 +165,10 @@ function openAttester(
     readonly server: ServerIdentity;
     readonly imaList: MeasurementList;
     readonly bootLog: BootLog;
-    readonly status: Status;
+    readonly onQuote: (failure?: unknown) => void;
   },
 ): Attestation {
-  const { tpm, identity, server, imaList, bootLog, status } = parts;
+  const { tpm, identity, server, imaList, bootLog, onQuote } = parts;
   return new Attestation({
     tpm,
     ak: identity.ak,
@@ -179,7 +179,7 @@ function openAttester(
     payloadPublicKey: server.payloadPublicKey,
     imaList,
     bootLog,
-    onQuote: (failure) => status.quoted(failure),
+    onQuote,
   });
 }
 
@@ -192,6 +192,7 @@ export async function runAgent(start: AgentStart): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const status = opened.use(new Status(notifier));
   const watchdog = opened.use(new Watchdog(notifier, { watchdogMs, log }));
+  const memory = opened.use(new MemoryKeeper(log));
   // The kernel lets only root open its logs, so open them before anything.
   const { imaList, bootLog } = await openLogs(config, log);
   opened.use(imaList);
@@ -212,7 +213,10 @@ export async function runAgent(start: AgentStart): Promise<void> {
     server,
     imaList,
     bootLog,
-    status,
+    onQuote: (failure) => {
+      status.quoted(failure);
+      memory.worked();
+    },
   });
   const receivers = await openReceivers({ ...start, stop }, {
     identity,
@@ -235,7 +239,7 @@ export async function runAgent(start: AgentStart): Promise<void> {
     onProgress: (progress) => status.registration(progress),
     signal: stop,
   });
-  opened.use(new MemoryKeeper(log));
+  memory.start();
   if (!stop.aborted) {
     await new Promise((resolve) => stop.addEventListener("abort", resolve));
   }

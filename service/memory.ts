@@ -6,17 +6,13 @@
  * @module
  */
 
-import process from "node:process";
 import type { Log } from "../log/log.ts";
 import { openLibc } from "./libc.ts";
 
 /** How far resident memory may grow before something is done. */
 const SLACK_BYTES = 2 * 2 ** 20;
 
-/** Processor time between two looks of a process that has nothing to do. */
-const RESTING_MS = 10;
-
-/** So many looks may find a process at work before it is disturbed. */
+/** So many looks may find the process at work before it is disturbed. */
 const LOOKS_AT_WORK = 15;
 
 /** Pauses in milliseconds; tests replace them. */
@@ -29,12 +25,10 @@ export interface MemoryPauses {
 
 const PAUSES: MemoryPauses = { look: 60_000, settling: 1_000 };
 
-/** What the process uses, and how it gives some of it back. */
-export interface Resources {
+/** What the process has in memory, and how it gives some of it back. */
+export interface Heaps {
   /** Resident memory, in bytes. */
   resident(): number;
-  /** Processor time so far, in milliseconds. */
-  processorTime(): number;
   /** Frees the objects that nobody refers to, in some 30 milliseconds. */
   collect(): void;
   /** Gives free memory of the C library's heap back. */
@@ -47,58 +41,61 @@ export interface Resources {
  */
 export class MemoryKeeper implements Disposable {
   readonly #log: Log;
-  readonly #resources: Resources;
+  readonly #heaps: Heaps;
   readonly #pauses: MemoryPauses;
   /** What was resident when there was nothing to give back. */
-  #least: number;
-  #processorTime: number;
+  #least = 0;
+  #hasWorked = false;
   #looksAtWork = 0;
-  #timer: ReturnType<typeof setTimeout>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Takes what is resident now for what the process needs. */
+  /** Does nothing before {@linkcode MemoryKeeper.start}. */
   constructor(
     log: Log,
-    resources: Resources = processResources(),
+    heaps: Heaps = processHeaps(),
     pauses: MemoryPauses = PAUSES,
   ) {
     this.#log = log;
-    this.#resources = resources;
+    this.#heaps = heaps;
     this.#pauses = pauses;
-    this.#least = resources.resident();
-    this.#processorTime = resources.processorTime();
-    this.#timer = this.#lookLater();
   }
 
-  #lookLater(): ReturnType<typeof setTimeout> {
-    return setTimeout(() => this.#look(), this.#pauses.look);
+  /** The process has worked, and may have more to do soon. */
+  worked(): void {
+    this.#hasWorked = true;
+  }
+
+  /** Takes what is resident now for what the process needs. */
+  start(): void {
+    this.#least = this.#heaps.resident();
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    this.#timer = setTimeout(() => this.#look(), this.#pauses.look);
   }
 
   #look(): void {
-    const resident = this.#resources.resident();
-    const isDue = !this.#isAtWork() || ++this.#looksAtWork > LOOKS_AT_WORK;
+    this.#looksAtWork = this.#hasWorked ? this.#looksAtWork + 1 : 0;
+    const isDue = !this.#hasWorked || this.#looksAtWork > LOOKS_AT_WORK;
+    this.#hasWorked = false;
+    const resident = this.#heaps.resident();
     if (!isDue || resident - this.#least <= SLACK_BYTES) {
-      this.#timer = this.#lookLater();
+      this.#lookLater();
       return;
     }
     this.#looksAtWork = 0;
-    this.#resources.collect();
+    this.#heaps.collect();
     this.#timer = setTimeout(
       () => this.#giveBack(resident),
       this.#pauses.settling,
     );
   }
 
-  #isAtWork(): boolean {
-    const before = this.#processorTime;
-    this.#processorTime = this.#resources.processorTime();
-    return this.#processorTime - before > RESTING_MS;
-  }
-
   #giveBack(before: number): void {
-    this.#resources.trim();
-    this.#least = this.#resources.resident();
-    this.#processorTime = this.#resources.processorTime();
-    this.#timer = this.#lookLater();
+    this.#heaps.trim();
+    this.#least = this.#heaps.resident();
+    this.#lookLater();
     const [most, least] = [before, this.#least].map((bytes) =>
       `${Math.round(bytes / 2 ** 20)} MiB`
     );
@@ -117,17 +114,13 @@ interface Collector {
 }
 
 /**
- * The resources of this process. What a runtime without `--expose-gc` or
+ * The heaps of this process. What a runtime without `--expose-gc` or
  * another C library than glibc does not offer is not done.
  */
-export function processResources(): Resources {
+export function processHeaps(): Heaps {
   const { gc } = globalThis as Collector;
   return {
     resident: () => Deno.memoryUsage().rss,
-    processorTime: () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1000;
-    },
     // Any other kind leaves V8 the room that it finds.
     collect: () => gc?.({ type: "major", flavor: "last-resort" }),
     trim: mallocTrim,

@@ -6,7 +6,7 @@
 
 import type { LabAgent } from "../lab/agent.ts";
 import type { Lab } from "../lab/lab.ts";
-import type { Machine } from "../lab/machine.ts";
+import type { Machine, MachineAgentOptions } from "../lab/machine.ts";
 import { trustedClient } from "../lab/trusted_client.ts";
 
 /** What a verifier asks for. */
@@ -24,15 +24,16 @@ export function newNonce(): string {
   return `nonce${String(++nonces).padStart(15, "0")}`;
 }
 
-/** An agent that runs as its unit has it, and does not log each request. */
+/** An agent that runs, and does not log each request. */
 export async function runningAgent(
   lab: Lab,
   machine: Machine,
-  options: Readonly<Record<string, string>> = {},
+  { options = {}, env = {} }: MachineAgentOptions = {},
 ): Promise<LabAgent> {
   const agent = await machine.agent(lab.keylime, {
     options,
-    env: { RUST_LOG: "keylime_agent=info", MALLOC_ARENA_MAX: "1" },
+    // As in the unit.
+    env: { RUST_LOG: "keylime_agent=info", MALLOC_ARENA_MAX: "1", ...env },
   });
   await agent.start();
   return agent;

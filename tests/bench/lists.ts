@@ -73,7 +73,9 @@ async function firstPoll(
   path: string,
 ): Promise<FirstPoll> {
   await using machine = await lab.machine();
-  await using agent = await runningAgent(lab, machine, { ima_ml_path: path });
+  await using agent = await runningAgent(lab, machine, {
+    options: { ima_ml_path: path },
+  });
   using poller = await Poller.of(lab, agent);
   // What the first request of all costs is not the list's.
   await (await poller.get("v2.6/quotes/identity?nonce=first")).text();

@@ -7,6 +7,7 @@
 import type { LabAgent } from "../lab/agent.ts";
 import { Lab } from "../lab/lab.ts";
 import { memory, processorTime } from "../lab/process_figures.ts";
+import { ServiceManager } from "../service/support/service_manager.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
 import type { Report } from "./report.ts";
 
@@ -21,6 +22,16 @@ const SETTLING_MS = 3_000;
 
 /** Until the agent has seen that it rests, and has given memory back. */
 const REST_MS = 130_000;
+
+/** A service manager that hears all it is told. */
+class ListeningServiceManager extends ServiceManager {
+  readonly #timer = setInterval(() => this.take(), 500);
+
+  override [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    super[Symbol.dispose]();
+  }
+}
 
 /** Processor milliseconds of `agent` for one of each of `works`, in turns. */
 async function processorTimes(
@@ -43,7 +54,10 @@ async function processorTimes(
 export async function addPolls(report: Report): Promise<void> {
   await using lab = await Lab.start();
   await using machine = await lab.machine();
-  await using agent = await runningAgent(lab, machine);
+  using systemd = new ListeningServiceManager();
+  await using agent = await runningAgent(lab, machine, {
+    env: { NOTIFY_SOCKET: systemd.address },
+  });
   const { pid } = agent.process;
   await pause(SETTLING_MS);
   const registered = await memory(pid, "VmRSS");

@@ -193,7 +193,9 @@ export async function addVerifiers(report: Report): Promise<void> {
   await writeList(path, ENTRIES);
   await using machine = await lab.machine();
   const { mux } = machine.tpm;
-  await using agent = await runningAgent(lab, machine, { ima_ml_path: path });
+  await using agent = await runningAgent(lab, machine, {
+    options: { ima_ml_path: path },
+  });
   using opened = new DisposableStack();
   const pollers: Poller[] = [];
   for (let at = 0; at < Math.max(...COUNTS); at++) {

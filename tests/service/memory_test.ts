@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { V8_FLAGS } from "../../packaging/v8_flags.ts";
-import { MemoryKeeper, type Resources } from "../../service/memory.ts";
+import { type Heaps, MemoryKeeper } from "../../service/memory.ts";
 import { recordingLog } from "../api/support/attester.ts";
 import { run } from "../lab/command.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -9,23 +9,19 @@ import { waitFor } from "../lab/wait.ts";
 const MEBIBYTE = 2 ** 20;
 const PAUSES = { look: 1, settling: 1 };
 
-/** A process whose memory and work a test decides. */
-class ScriptedProcess implements Resources {
+/** Heaps whose size a test decides. */
+class ScriptedHeaps implements Heaps {
   readonly done: string[] = [];
   looks = 0;
   mebibytes = 60;
   /** What of it is needed. */
   needed = 60;
-  /** Processor time between two looks. */
-  work = 0;
+  onLook: (() => void) | undefined;
 
   resident(): number {
     this.looks++;
+    this.onLook?.();
     return this.mebibytes * MEBIBYTE;
-  }
-
-  processorTime(): number {
-    return this.looks * this.work;
   }
 
   collect(): void {
@@ -47,19 +43,20 @@ class ScriptedProcess implements Resources {
 }
 
 Deno.test("MemoryKeeper collects and then trims what has grown, each time it has", async () => {
-  const program = new ScriptedProcess();
+  const heaps = new ScriptedHeaps();
   const { log, lines } = recordingLog();
-  using _keeper = new MemoryKeeper(log, program, PAUSES);
-  program.mebibytes = 80;
-  program.needed = 65;
-  await waitFor("the first time", () => program.done.length === 2);
+  using keeper = new MemoryKeeper(log, heaps, PAUSES);
+  keeper.start();
+  heaps.mebibytes = 80;
+  heaps.needed = 65;
+  await waitFor("the first time", () => heaps.done.length === 2);
   // Not enough more than what was left.
-  program.mebibytes = 67;
-  await program.looked(3);
-  assert.deepEqual(program.done, ["collect", "trim"]);
-  program.mebibytes = 68;
-  await waitFor("the second time", () => program.done.length === 4);
-  assert.deepEqual(program.done, ["collect", "trim", "collect", "trim"]);
+  heaps.mebibytes = 67;
+  await heaps.looked(3);
+  assert.deepEqual(heaps.done, ["collect", "trim"]);
+  heaps.mebibytes = 68;
+  await waitFor("the second time", () => heaps.done.length === 4);
+  assert.deepEqual(heaps.done, ["collect", "trim", "collect", "trim"]);
   assert.deepEqual(lines, [
     "debug Resident memory went from 80 MiB to 65 MiB",
     "debug Resident memory went from 68 MiB to 65 MiB",
@@ -67,37 +64,42 @@ Deno.test("MemoryKeeper collects and then trims what has grown, each time it has
 });
 
 Deno.test("MemoryKeeper seldom disturbs a process that is at work", async () => {
-  const program = new ScriptedProcess();
-  program.work = 50;
-  using _keeper = new MemoryKeeper(recordingLog().log, program, PAUSES);
-  program.mebibytes = 80;
-  await waitFor("the first time", () => program.done.length === 2);
-  const looksFirst = program.looks;
-  assert.ok(looksFirst > 15, `after ${looksFirst} looks`);
-  program.mebibytes = 80;
-  await waitFor("the second time", () => program.done.length === 4);
-  const looks = program.looks - looksFirst;
-  assert.ok(looks > 15, `after ${looks} looks`);
-  program.mebibytes = 80;
-  program.work = 0;
-  await program.looked(5);
-  assert.equal(program.done.length, 6, "it rests, and is not disturbed");
+  const heaps = new ScriptedHeaps();
+  using keeper = new MemoryKeeper(recordingLog().log, heaps, PAUSES);
+  heaps.onLook = () => keeper.worked();
+  keeper.start();
+  heaps.mebibytes = 80;
+  const looks = (): number => heaps.looks;
+  for (let time = 1; time <= 2; time++) {
+    const before = looks();
+    await waitFor(`time ${time}`, () => heaps.done.length === 2 * time, {
+      everyMs: 1,
+    });
+    assert.ok(looks() - before > 15, `after ${looks() - before} looks`);
+    heaps.mebibytes = 80;
+  }
+  heaps.onLook = undefined;
+  await heaps.looked(4);
+  assert.equal(heaps.done.length, 6, "it rests, and nothing is given back");
 });
 
-Deno.test("MemoryKeeper does nothing after its end, not even what it began", async () => {
-  const program = new ScriptedProcess();
+Deno.test("MemoryKeeper does nothing before its start and after its end", async () => {
+  const heaps = new ScriptedHeaps();
   {
-    using _keeper = new MemoryKeeper(recordingLog().log, program, {
+    using keeper = new MemoryKeeper(recordingLog().log, heaps, {
       look: 1,
       settling: 3_600_000,
     });
-    program.mebibytes = 80;
-    await waitFor("the collection", () => program.done.length > 0);
+    keeper.worked();
+    assert.equal(heaps.looks, 0);
+    keeper.start();
+    heaps.mebibytes = 80;
+    await waitFor("the collection", () => heaps.done.length > 0);
   }
-  assert.deepEqual(program.done, ["collect"]);
+  assert.deepEqual(heaps.done, ["collect"]);
 });
 
-Deno.test("processResources() gives back to the system what nobody needs", async (t) => {
+Deno.test("processHeaps() gives back to the system what nobody needs", async (t) => {
   const program = fileURLToPath(
     new URL("./support/give_back.ts", import.meta.url),
   );

@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { processResources } from "../../../service/memory.ts";
+import { processHeaps } from "../../../service/memory.ts";
 
 const COUNT = 8 * 1024;
 
@@ -28,14 +28,14 @@ function take(
 
 const make = MAKERS[Deno.args[0] ?? ""];
 if (make === undefined) throw new Error("Which heap?");
-const resources = processResources();
-const before = resources.resident();
-const used = take(make, resources.resident);
-resources.collect();
+const heaps = processHeaps();
+const before = heaps.resident();
+const used = take(make, heaps.resident);
+heaps.collect();
 await new Promise((resolve) => setTimeout(resolve, 1_000));
-resources.trim();
+heaps.trim();
 process.stdout.write(JSON.stringify({
   before,
   used,
-  after: resources.resident(),
+  after: heaps.resident(),
 }));
