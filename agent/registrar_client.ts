@@ -7,11 +7,11 @@
 
 import { Buffer } from "node:buffer";
 import {
-  type ClientRequest,
+  Agent as HttpAgent,
   type IncomingMessage,
   request as httpRequest,
 } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { urlHost } from "../config/hosts.ts";
 import { quoted } from "../log/log.ts";
 
@@ -58,10 +58,17 @@ export interface RegistrarRequest {
   readonly body?: unknown;
 }
 
-/** Asks the registrar at `address`. */
+/** For the requests of one dialogue; each new one costs round trips. */
+const ONE_CONNECTION = { keepAlive: true, maxSockets: 1 } as const;
+
+/** The registrar had ended the connection before it saw the request. */
+class StaleConnectionError extends Error {}
+
+/** Asks the registrar at `address`, on one connection until it hangs up. */
 export class RegistrarClient {
   readonly #address: RegistrarAddress;
   readonly #timeoutMs: number;
+  readonly #connections: HttpAgent;
 
   /**
    * A client of the registrar at `address`, which gives up an exchange that
@@ -73,6 +80,9 @@ export class RegistrarClient {
   ) {
     this.#address = address;
     this.#timeoutMs = timeoutMs;
+    this.#connections = address.ca === undefined
+      ? new HttpAgent(ONE_CONNECTION)
+      : new HttpsAgent(ONE_CONNECTION);
   }
 
   /** Whom it connects to: `10.0.0.1:8890`. */
@@ -96,9 +106,13 @@ export class RegistrarClient {
     request: RegistrarRequest,
     signal: AbortSignal,
   ): Promise<RegistrarAnswer> {
-    let exchanged: { response: IncomingMessage; text: string };
+    const exchange = (): Promise<Exchanged> => this.#exchange(request, signal);
+    let exchanged: Exchanged;
     try {
-      exchanged = await this.#exchange(request, signal);
+      exchanged = await exchange().catch((error) => {
+        if (error instanceof StaleConnectionError) return exchange();
+        throw error;
+      });
     } catch (error) {
       signal.throwIfAborted();
       throw new RegistrarUnreachableError(
@@ -114,10 +128,16 @@ export class RegistrarClient {
     );
   }
 
+  /** Ends the connection; the next request begins another. */
+  hangUp(): void {
+    this.#connections.destroy();
+  }
+
   async #exchange(
     { method, path, body }: RegistrarRequest,
     signal: AbortSignal,
-  ): Promise<{ response: IncomingMessage; text: string }> {
+  ): Promise<Exchanged> {
+    signal.throwIfAborted();
     const { ip, port, ca } = this.#address;
     const text = body === undefined ? undefined : JSON.stringify(body);
     const options = {
@@ -125,8 +145,7 @@ export class RegistrarClient {
       port,
       method,
       path,
-      signal,
-      agent: false,
+      agent: this.#connections,
       headers: {
         // The registrar refuses a GET that names a content type.
         ...(text === undefined ? {} : {
@@ -134,32 +153,47 @@ export class RegistrarClient {
           "Content-Length": new TextEncoder().encode(text).length,
         }),
         "Accept": "application/json",
-        "Connection": "close",
         "X-Request-ID": crypto.randomUUID().slice(0, 6),
       },
     };
     const head = Promise.withResolvers<IncomingMessage>();
-    const request: ClientRequest = ca === undefined
+    const request = ca === undefined
       ? httpRequest(options, head.resolve)
       : httpsRequest({ ...options, ca, minVersion: "TLSv1.2" }, head.resolve);
-    request.on("error", head.reject);
-    const seconds = this.#timeoutMs / 1000;
-    const late = new Error(`no whole answer in ${seconds} seconds`);
-    let isLate = false;
+    request.on("error", (cause) =>
+      head.reject(
+        request.reusedSocket
+          ? new StaleConnectionError("it was ended", { cause })
+          : cause,
+      ));
+    // Deno 2.9.6 does not end a request on a connection that was used before.
+    const end = Promise.withResolvers<never>();
+    const abort = (): void => end.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
     const deadline = setTimeout(() => {
-      isLate = true;
-      request.destroy(late);
+      const seconds = this.#timeoutMs / 1000;
+      end.reject(new Error(`no whole answer in ${seconds} seconds`));
     }, this.#timeoutMs);
     try {
       request.end(text);
-      const response = await head.promise;
-      return { response, text: await readAnswer(response) };
+      const response = await Promise.race([head.promise, end.promise]);
+      const answer = readAnswer(response);
+      return { response, text: await Promise.race([answer, end.promise]) };
     } catch (error) {
-      throw isLate ? late : error;
+      request.destroy();
+      this.hangUp();
+      throw error;
     } finally {
       clearTimeout(deadline);
+      signal.removeEventListener("abort", abort);
     }
   }
+}
+
+/** A response and its text. */
+interface Exchanged {
+  readonly response: IncomingMessage;
+  readonly text: string;
 }
 
 async function readAnswer(response: IncomingMessage): Promise<string> {

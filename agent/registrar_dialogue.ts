@@ -97,6 +97,15 @@ export class ProofError extends Error {
  * not accept the proof
  */
 export async function runDialogue(options: DialogueOptions): Promise<void> {
+  try {
+    await talk(options);
+  } finally {
+    // It need not be kept until the next attempt.
+    options.client.hangUp();
+  }
+}
+
+async function talk(options: DialogueOptions): Promise<void> {
   const { client, log, uuid } = options;
   let refusal = `speaks none of API versions ${
     options.apiVersions.join(", ")

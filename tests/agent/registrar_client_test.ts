@@ -18,7 +18,7 @@ const VERSION = { method: "GET", path: "/version" } as const;
 function rawServer(
   text: string,
   next: (connection: Deno.Conn) => Promise<void> | void,
-): AsyncDisposable & { readonly port: number } {
+): AsyncDisposable & { readonly port: number; readonly accepted: number } {
   const listener = Deno.listen({ hostname: IP, port: 0 });
   const connections = new Set<Deno.Conn>();
   const talk = async (connection: Deno.Conn): Promise<void> => {
@@ -35,6 +35,9 @@ function rawServer(
   const served = serve();
   return {
     port: listener.addr.port,
+    get accepted(): number {
+      return connections.size;
+    },
     async [Symbol.asyncDispose](): Promise<void> {
       listener.close();
       for (const connection of connections) {
@@ -235,8 +238,54 @@ Deno.test("send() gives up on answers that do not end in time or at all", async 
         message: /^Network error: connection failed to the registrar at/,
         cause,
       });
+      assert.equal(server.accepted, 1, "it asked again");
     });
   }
+});
+
+Deno.test("send() stays on one connection until it hangs up", async () => {
+  await using registrar = FakeRegistrar.start();
+  const client = new RegistrarClient({ ip: IP, port: registrar.port });
+  await client.send(VERSION, NEVER);
+  await client.send({ method: "POST", path: "/", body: {} }, NEVER);
+  client.hangUp();
+  await client.send(VERSION, NEVER);
+  client.hangUp();
+  const [first, second, third] = registrar.requests.map(({ port }) => port);
+  assert.equal(first, second);
+  assert.notEqual(second, third);
+});
+
+Deno.test("send() asks anew what a connection that was used before has lost", async (t) => {
+  const text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+  const put = { method: "PUT", path: "/", body: {} } as const;
+  await t.step("where a new one works", async () => {
+    await using server = rawServer(text, async (connection) => {
+      await connection.read(new Uint8Array(4096));
+      connection.close();
+    });
+    const client = new RegistrarClient({ ip: IP, port: server.port });
+    assert.equal((await client.send(VERSION, NEVER)).status, 200);
+    assert.equal((await client.send(put, NEVER)).status, 200);
+    assert.equal(server.accepted, 2);
+    client.hangUp();
+  });
+  await t.step("and fails where it does not", async () => {
+    let requests = 0;
+    await using server = rawServer("", async (connection) => {
+      requests++;
+      if (requests > 1) return connection.close();
+      await connection.write(new TextEncoder().encode(text));
+      await connection.read(new Uint8Array(4096));
+      requests++;
+      connection.close();
+    });
+    const client = new RegistrarClient({ ip: IP, port: server.port });
+    assert.equal((await client.send(VERSION, NEVER)).status, 200);
+    await failsLike(client.send(put, NEVER), { message: /^Network error/ });
+    assert.equal(requests, 3);
+    assert.equal(server.accepted, 2);
+  });
 });
 
 Deno.test("send() reads no endless answer", async () => {

@@ -93,6 +93,19 @@ Deno.test("register() tells how each attempt ended", async () => {
   assert.deepEqual(told, []);
 });
 
+Deno.test("register() takes one connection for each attempt", async () => {
+  await using registrar = FakeRegistrar.start({
+    PUT: [answer(503), answer(200)],
+  });
+  const { error } = await attempt(registrar.port);
+  assert.equal(error, undefined);
+  assert.deepEqual(registrar.asked, [...DIALOGUE, ...DIALOGUE]);
+  const ports = registrar.requests.map(({ port }) => port);
+  const [first, second] = [ports.slice(0, 3), ports.slice(3)];
+  assert.equal(new Set(ports).size, 2);
+  assert.deepEqual([new Set(first).size, new Set(second).size], [1, 1]);
+});
+
 Deno.test("register() waits as long as the registrar asks", async () => {
   const controller = new AbortController();
   const busy = answer(503, {}, { "Retry-After": "7" });

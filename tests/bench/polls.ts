@@ -10,6 +10,7 @@ import { memory, processorTime } from "../lab/process_figures.ts";
 import { ServiceManager } from "../service/support/service_manager.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
 import type { Report } from "./report.ts";
+import { pause, REST_MS } from "./rest.ts";
 
 const WARM_UP = 500;
 const ROUNDS = 10;
@@ -19,9 +20,6 @@ const ALL_POLLS = 5_000;
 
 /** After the registration. */
 const SETTLING_MS = 3_000;
-
-/** Until the agent has seen that it rests, and has given memory back. */
-const REST_MS = 130_000;
 
 /** A service manager that hears all it is told. */
 class ListeningServiceManager extends ServiceManager {
@@ -108,8 +106,4 @@ export async function addPolls(report: Report): Promise<void> {
   add(`after ${ALL_POLLS} polls`, busy);
   await pause(REST_MS);
   add("at rest again", await memory(pid, "VmRSS"));
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

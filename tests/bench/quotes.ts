@@ -17,6 +17,7 @@ import type { TpmAddress } from "../lab/tpm_address.ts";
 import { manualTable } from "../support/manual.ts";
 import { Floor } from "./floor.ts";
 import { median, type Report, timed } from "./report.ts";
+import { pause } from "./rest.ts";
 
 const ROUNDS = 15;
 const QUOTES_PER_ROUND = 4;
@@ -91,10 +92,6 @@ async function withQuotes<T>(
   );
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-}
-
 /** The agent's time for a quote, as a multiple of the floor's. */
 async function timeRatio(
   turnstile: Turnstile,
@@ -102,7 +99,7 @@ async function timeRatio(
   quote: () => Promise<unknown>,
 ): Promise<number> {
   turnstile.frames.length = 0;
-  await pause();
+  await pause(PAUSE_MS);
   await quote();
   const frames = turnstile.frames.map((frame) => frame.slice());
   const times: { readonly ours: number[]; readonly floor: number[] } = {
@@ -112,7 +109,7 @@ async function timeRatio(
   const several = async (one: () => Promise<unknown>): Promise<number> => {
     let sum = 0;
     for (let at = 0; at < QUOTES_PER_ROUND; at++) {
-      await pause();
+      await pause(PAUSE_MS);
       sum += await timed(one);
     }
     return sum;
@@ -154,7 +151,7 @@ async function addKey(
     await using tpm = await place.client();
     await withQuotes(tpm, opening, async (quote) => {
       for (const { registers } of rows) {
-        await pause();
+        await pause(PAUSE_MS);
         const commands = await place.during(() => quote(registers));
         counts.set(registers, {
           sent: commands.length,

@@ -14,6 +14,7 @@ import type { TpmMux } from "../lab/tpm_mux.ts";
 import { newNonce, Poller, runningAgent } from "./agent_polls.ts";
 import { Floor, framesDuring } from "./floor.ts";
 import { median, type Report, timed } from "./report.ts";
+import { pause } from "./rest.ts";
 
 const COUNTS = [1, 4, 16] as const;
 const RUN_MS = 2_500;
@@ -216,9 +217,9 @@ export async function addVerifiers(report: Report): Promise<void> {
   );
   await floor.checkedQuote();
   const order = new QuoteOrder(mux);
-  for (const [tpm, pause] of Object.entries(TPMS)) {
-    mux.intercept = pause === 0 ? undefined : async () => {
-      await new Promise((resolve) => setTimeout(resolve, pause));
+  for (const [tpm, delay] of Object.entries(TPMS)) {
+    mux.intercept = delay === 0 ? undefined : async () => {
+      await pause(delay);
       return undefined;
     };
     addRuns(report, tpm, await runsWith(pollers, { floor, order }));

@@ -15,9 +15,11 @@ import {
   registers,
   startsAlone,
 } from "../vm/first_boot.ts";
+import { type Resident, resident } from "../vm/measures.ts";
 import { QuoteClient } from "../vm/quote_client.ts";
 import { reasonToSkip, setUpVm } from "../vm/requirements.ts";
 import { say } from "../test_run.ts";
+import { pause, REST_MS } from "./rest.ts";
 import { median, type Report, timed } from "./report.ts";
 
 const QUOTES = 20;
@@ -128,6 +130,33 @@ async function addLists(report: Report, all: AttestedMachine): Promise<void> {
   });
 }
 
+/** Adds what the agent's process has in memory, beside what it had `before`. */
+async function addMemory(
+  report: Report,
+  all: AttestedMachine,
+  before: Resident,
+): Promise<void> {
+  const add = (when: string, { all, anonymous }: Resident): void => {
+    const parts = [
+      ["resident", all, before.all],
+      ["anonymous", anonymous, before.anonymous],
+    ] as const;
+    for (const [what, bytes, reference] of parts) {
+      report.add({
+        what: `${what} memory in the virtual machine ${when}`,
+        ratio: bytes / reference,
+        to: "registered",
+        figure: { value: bytes / 2 ** 20, unit: "MiB" },
+      });
+    }
+  };
+  add("registered", before);
+  add("after polls", await resident(all));
+  say("Rest");
+  await pause(REST_MS);
+  add("at rest again", await resident(all));
+}
+
 /** Adds all that is to say about it, where there can be one. */
 export async function addVirtualMachine(report: Report): Promise<void> {
   const reason = await reasonToSkip();
@@ -149,6 +178,8 @@ export async function addVirtualMachine(report: Report): Promise<void> {
   await all.guest.ok(["systemctl", "stop", UNIT]);
   say(await all.guest.ok(["keylime_agent", "--evict-ak"]));
   await restartWith(all, undefined);
+  const registered = await resident(all);
   say("Polls of the measurement list");
   await addLists(report, all);
+  await addMemory(report, all, registered);
 }

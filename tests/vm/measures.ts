@@ -19,21 +19,30 @@ const QUOTES = 700;
 /** On how many connections at the same time; most of a quote is waiting. */
 const CONNECTIONS = 4;
 
-/** Resident memory of the agent's process, and the part that is not of files. */
-export async function memory(
-  all: AttestedMachine,
-  when: string,
-): Promise<Measure> {
+/** Resident memory in bytes: all of it, and the part that is not of files. */
+export interface Resident {
+  readonly all: number;
+  readonly anonymous: number;
+}
+
+/** What the agent's process has in memory. */
+export async function resident(all: AttestedMachine): Promise<Resident> {
   const pid = await all.property("MainPID");
   const status = await all.guest.ok(["cat", `/proc/${pid}/status`]);
-  const size = (name: string): string =>
-    mebibytes(
-      1024 *
-        Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]),
-    );
+  const bytes = (name: string): number =>
+    1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]);
+  return { all: bytes("VmRSS"), anonymous: bytes("RssAnon") };
+}
+
+/** {@linkcode resident} as a line of the table. */
+export async function memory(
+  machine: AttestedMachine,
+  when: string,
+): Promise<Measure> {
+  const { all, anonymous } = await resident(machine);
   return {
     what: `Resident memory ${when}`,
-    value: `${size("VmRSS")} MiB (anonymous ${size("RssAnon")} MiB)`,
+    value: `${mebibytes(all)} MiB (anonymous ${mebibytes(anonymous)} MiB)`,
   };
 }
 

@@ -11,6 +11,8 @@ export interface SeenRequest {
   readonly path: string;
   readonly headers: Headers;
   readonly body: string;
+  /** The client's port, which tells its connections apart. */
+  readonly port: number;
 }
 
 /** What is answered to the first, second, … request; the last one stays. */
@@ -70,11 +72,11 @@ export class FakeRegistrar implements AsyncDisposable {
         onListen: () => {},
         signal: this.#stop.signal,
       },
-      async (request) => {
+      async (request, { remoteAddr: { port } }) => {
         const { method, url, headers } = request;
         const path = new URL(url).pathname;
         const body = await request.text();
-        this.requests.push({ method, path, headers, body });
+        this.requests.push({ method, path, headers, body, port });
         const answers = script[method] ?? [];
         const at = played.get(method) ?? 0;
         played.set(method, at + 1);
