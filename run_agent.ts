@@ -9,6 +9,7 @@ import { Attestation } from "./agent/attestation.ts";
 import { type Identity, openIdentity } from "./agent/identity.ts";
 import { registerAgent } from "./agent/registrar.ts";
 import {
+  openPayloadKey,
   openServerIdentity,
   type ServerIdentity,
 } from "./agent/server_identity.ts";
@@ -205,8 +206,14 @@ export async function runAgent(start: AgentStart): Promise<void> {
   const lost = new AbortController();
   const tpm = opened.use(await openTpm(tcti, { watchdog, lost }));
   const stop = AbortSignal.any([start.stop, lost.signal]);
+  // Made while the TPM works on its own keys, and missed only then.
+  const makingPayloadKey = openPayloadKey(config);
+  makingPayloadKey.catch(() => {});
   const identity = opened.use(await openIdentity(tpm, config, log));
-  const server = await openServerIdentity(config, identity.uuid, log);
+  const server = await openServerIdentity(config, {
+    uuid: identity.uuid,
+    payloadKey: await makingPayloadKey,
+  }, log);
   const attester = openAttester(start, {
     tpm,
     identity,

@@ -33,16 +33,22 @@ export interface ServerIdentity {
   readonly trustedClientCa: readonly string[];
 }
 
-/** Loads what is there and makes what is missing. */
+/** The payload key: loaded, or made if it is missing. */
+export async function openPayloadKey(
+  { payloadKey, serverKey }: AgentConfig,
+): Promise<PrivateKeyFile> {
+  return await loadOrCreatePayloadKey(payloadKey, serverKey);
+}
+
+/** Loads what is there besides `payloadKey`, and makes what is missing. */
 export async function openServerIdentity(
   config: AgentConfig,
-  uuid: string,
+  { uuid, payloadKey }: {
+    readonly uuid: string;
+    readonly payloadKey: PrivateKeyFile;
+  },
   log: Log,
 ): Promise<ServerIdentity> {
-  const payloadKey = await loadOrCreatePayloadKey(
-    config.payloadKey,
-    config.serverKey,
-  );
   tellKey(payloadKey, config.payloadKey.path, log);
   const payloadPublicKey = spkiPem(payloadKey.key);
   if (config.mtls.kind === "disabled") {

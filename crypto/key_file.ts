@@ -6,7 +6,13 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createPrivateKey, generateKeyPairSync, KeyObject } from "node:crypto";
+import {
+  createPrivateKey,
+  generateKeyPair,
+  generateKeyPairSync,
+  KeyObject,
+} from "node:crypto";
+import { promisify } from "node:util";
 import { decryptPbes2 } from "./pbes2.ts";
 import { decodePem, type PemBlock } from "./pem.ts";
 import {
@@ -76,7 +82,10 @@ export async function loadOrCreatePayloadKey(
     await writeKey(location, shared.key);
     return { key: shared.key, origin: "copied", isExposed: false };
   }
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  // On another thread: this takes as long as many a TPM command.
+  const { privateKey } = await promisify(generateKeyPair)("rsa", {
+    modulusLength: 2048,
+  });
   await writeKey(location, privateKey);
   return { key: privateKey, origin: "generated", isExposed: false };
 }

@@ -84,6 +84,21 @@ Deno.test("the agent stops cleanly when it is told to while it starts", async (t
   }
 });
 
+Deno.test("the agent makes its payload key while the TPM makes the endorsement key", async () => {
+  await using lab = await BareTpm.make();
+  lab.mux.intercept = async (command) => {
+    if (codeOf(command) !== CREATE_PRIMARY) return undefined;
+    lab.mux.intercept = undefined;
+    await waitFor("the payload key's file", async () => {
+      const file = await Deno.readTextFile(lab.path("payload-private.pem"))
+        .catch(() => "");
+      return file.includes("END PRIVATE KEY");
+    });
+    return undefined;
+  };
+  await using _agent = await AgentProcess.start(lab, "Listening on");
+});
+
 Deno.test("the agent can be ended when its TPM hangs", async () => {
   await using lab = await BareTpm.make();
   const reached = Promise.withResolvers<void>();
@@ -121,7 +136,9 @@ Deno.test("the agent registers, serves, and stops cleanly with a client connecte
   };
   const ready = `SUCCESS: Agent ${UUID} activated`;
   await using agent = await AgentProcess.start(lab, ready, { options });
-  assert.equal((await lab.leavings()).length, 1);
+  await waitFor("the attestation key alone to stay", async () => {
+    return (await lab.leavings()).length === 1;
+  });
 
   using client = Deno.createHttpClient({
     caCerts: [await Deno.readTextFile(lab.path("server-cert.crt"))],

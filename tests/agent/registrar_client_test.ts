@@ -29,8 +29,11 @@ function rawServer(
   };
   const serve = async (): Promise<void> => {
     const talks: Promise<void>[] = [];
-    for await (const connection of listener) talks.push(talk(connection));
-    await Promise.allSettled(talks);
+    for await (const connection of listener) {
+      // The client may hang up in the middle of it.
+      talks.push(talk(connection).catch(() => {}));
+    }
+    await Promise.all(talks);
   };
   const served = serve();
   return {

@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { type Identity, openIdentity } from "../../agent/identity.ts";
 import { registerAgent } from "../../agent/registrar.ts";
 import {
+  openPayloadKey,
   openServerIdentity,
   type ServerIdentity,
 } from "../../agent/server_identity.ts";
@@ -41,7 +42,10 @@ async function agentIn(
     ...options,
   );
   const identity = await openIdentity(lab.tpm, config, log);
-  const server = await openServerIdentity(config, identity.uuid, log);
+  const server = await openServerIdentity(config, {
+    uuid: identity.uuid,
+    payloadKey: await openPayloadKey(config),
+  }, log);
   return { config, identity, server };
 }
 

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { openServerIdentity } from "../../agent/server_identity.ts";
+import {
+  openPayloadKey,
+  openServerIdentity,
+} from "../../agent/server_identity.ts";
 import type { AgentConfig } from "../../config/agent_config.ts";
 import { encodePem } from "../../crypto/pem.ts";
 import { selfSignedCertificate } from "../../crypto/self_signed.ts";
@@ -19,7 +22,11 @@ async function open(config: AgentConfig): Promise<{
   readonly lines: readonly string[];
 }> {
   const { log, lines } = recordingLog();
-  return { identity: await openServerIdentity(config, UUID, log), lines };
+  const identity = await openServerIdentity(config, {
+    uuid: UUID,
+    payloadKey: await openPayloadKey(config),
+  }, log);
+  return { identity, lines };
 }
 
 /** Copies the repository's RSA key to `path`. */

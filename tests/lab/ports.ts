@@ -14,24 +14,38 @@ const HIGHEST = 32_000;
  * has to try again when somebody was faster.
  */
 export function freePorts(count = 1): number {
+  const listeners = listenOnNeighbours(count);
+  for (const listener of listeners) listener.close();
+  return listeners[0]?.addr.port ?? NaN;
+}
+
+/** Listens on `count` neighbouring ports of 127.0.0.1, which nobody had. */
+export function listenOnNeighbours(count: number): Deno.TcpListener[] {
   for (let attempt = 0; attempt < 1000; attempt++) {
     const first = LOWEST +
       Math.floor(Math.random() * (HIGHEST - LOWEST - count));
-    if (areFree(first, count)) return first;
+    const listeners = listenFrom(first, count);
+    if (listeners !== undefined) return listeners;
   }
   throw new Error(`Found no ${count} free neighbouring ports on 127.0.0.1`);
 }
 
-function areFree(first: number, count: number): boolean {
-  using probes = new DisposableStack();
+function listenFrom(
+  first: number,
+  count: number,
+): Deno.TcpListener[] | undefined {
+  using opened = new DisposableStack();
+  const listeners: Deno.TcpListener[] = [];
   try {
     for (let port = first; port < first + count; port++) {
       const listener = Deno.listen({ hostname: "127.0.0.1", port });
-      probes.defer(() => listener.close());
+      opened.defer(() => listener.close());
+      listeners.push(listener);
     }
-    return true;
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) return false;
+    if (error instanceof Deno.errors.AddrInUse) return undefined;
     throw error;
   }
+  opened.move();
+  return listeners;
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { freePorts } from "./ports.ts";
+import { listenOnNeighbours } from "./ports.ts";
 import {
   connectTpm,
   readExactly,
@@ -78,11 +78,14 @@ export class TpmMux implements AsyncDisposable {
   /** Starts to listen for clients of the TPM at `tpm`. */
   static listen(tpm: TpmAddress, options: TpmMuxOptions = {}): TpmMux {
     const { path } = options;
-    const hostname = "127.0.0.1";
-    const port = freePorts(2);
+    const [commands, control] = listenOnNeighbours(2) as [
+      Deno.TcpListener,
+      Deno.TcpListener,
+    ];
+    const { hostname, port } = commands.addr;
     const mux = new TpmMux(tpm, { transport: "tcp", hostname, port }, path);
-    mux.#serve(Deno.listen({ hostname, port }), (c) => mux.#commands(c));
-    mux.#serve(Deno.listen({ hostname, port: port + 1 }), answerControl);
+    mux.#serve(commands, (c) => mux.#commands(c));
+    mux.#serve(control, answerControl);
     if (path !== undefined) {
       const transport = "unix";
       mux.#serve(Deno.listen({ transport, path }), (c) => mux.#commands(c));

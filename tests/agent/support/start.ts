@@ -8,7 +8,10 @@
 import { Attestation } from "../../../agent/attestation.ts";
 import { type Identity, openIdentity } from "../../../agent/identity.ts";
 import { registerAgent } from "../../../agent/registrar.ts";
-import { openServerIdentity } from "../../../agent/server_identity.ts";
+import {
+  openPayloadKey,
+  openServerIdentity,
+} from "../../../agent/server_identity.ts";
 import { BootLog } from "../../../ima/boot_log.ts";
 import { MeasurementList } from "../../../ima/measurement_list.ts";
 import type { Tpm } from "../../../tpm/mod.ts";
@@ -57,7 +60,10 @@ export async function startAgent(
     ...options,
   );
   const identity = opened.use(await openIdentity(tpm, config, log));
-  const server = await openServerIdentity(config, identity.uuid, log);
+  const server = await openServerIdentity(config, {
+    uuid: identity.uuid,
+    payloadKey: await openPayloadKey(config),
+  }, log);
   const attester = new Attestation({
     tpm,
     ak: identity.ak,
