@@ -97,6 +97,32 @@ async function openTpm(
   });
 }
 
+/** Who the agent is for registrar and verifiers, and for its clients. */
+async function openIdentities(
+  tpm: Tpm,
+  { config, log }: Pick<AgentStart, "config" | "log">,
+): Promise<
+  AsyncDisposable & {
+    readonly identity: Identity;
+    readonly server: ServerIdentity;
+  }
+> {
+  // Made while the TPM works on its own keys, and missed only then.
+  const makingPayloadKey = openPayloadKey(config);
+  makingPayloadKey.catch(() => {});
+  await using opened = new AsyncDisposableStack();
+  const identity = opened.use(await openIdentity(tpm, config, log));
+  const payloadKey = await makingPayloadKey;
+  const { uuid } = identity;
+  const server = await openServerIdentity(config, { uuid, payloadKey }, log);
+  const kept = opened.move();
+  return {
+    identity,
+    server,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
 /** The mount for secrets, made the agent's own before it drops root. */
 async function openSecretPlace(
   { keylimeDir, payload, runAs }: AgentConfig,
@@ -206,14 +232,9 @@ export async function runAgent(start: AgentStart): Promise<void> {
   const lost = new AbortController();
   const tpm = opened.use(await openTpm(tcti, { watchdog, lost }));
   const stop = AbortSignal.any([start.stop, lost.signal]);
-  // Made while the TPM works on its own keys, and missed only then.
-  const makingPayloadKey = openPayloadKey(config);
-  makingPayloadKey.catch(() => {});
-  const identity = opened.use(await openIdentity(tpm, config, log));
-  const server = await openServerIdentity(config, {
-    uuid: identity.uuid,
-    payloadKey: await makingPayloadKey,
-  }, log);
+  const { identity, server } = opened.use(
+    await openIdentities(tpm, { config, log }),
+  );
   const attester = openAttester(start, {
     tpm,
     identity,

@@ -61,7 +61,10 @@ export interface RegistrarRequest {
 /** For the requests of one dialogue; each new one costs round trips. */
 const ONE_CONNECTION = { keepAlive: true, maxSockets: 1 } as const;
 
-/** The registrar had ended the connection before it saw the request. */
+/**
+ * A connection that was used before ended without an answer: most likely the
+ * registrar had given it up. Each request may safely be sent twice.
+ */
 class StaleConnectionError extends Error {}
 
 /** Asks the registrar at `address`, on one connection until it hangs up. */

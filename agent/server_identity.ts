@@ -34,10 +34,10 @@ export interface ServerIdentity {
 }
 
 /** The payload key: loaded, or made if it is missing. */
-export async function openPayloadKey(
+export function openPayloadKey(
   { payloadKey, serverKey }: AgentConfig,
 ): Promise<PrivateKeyFile> {
-  return await loadOrCreatePayloadKey(payloadKey, serverKey);
+  return loadOrCreatePayloadKey(payloadKey, serverKey);
 }
 
 /** Loads what is there besides `payloadKey`, and makes what is missing. */

@@ -1,10 +1,8 @@
 /**
- * Options of V8 that every kind of executable has.
- *
- * The young generation would grow to 16 MiB whenever a long list is sent. V8's
- * optimising compilers take more memory, for good, than they save processor
- * time in a program that answers once in two seconds: see docs/performance.md.
- * The agent asks for collections itself, in `service/memory.ts`.
+ * Options of V8 that every kind of executable has, for docs/performance.md's
+ * reasons: the young generation would grow to 16 MiB whenever a long list is
+ * sent; the optimising compilers take 7 MiB for good and save a verifier's poll
+ * a fifth of a millisecond; `service/memory.ts` asks for collections.
  *
  * @module
  */

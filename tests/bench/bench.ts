@@ -32,7 +32,8 @@ const { values: { json, only } } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string" } },
 });
 if (only !== undefined && !(only in PARTS)) {
-  throw new Error(`--only takes one of ${Object.keys(PARTS).join(", ")}`);
+  say(`bench: --only takes one of ${Object.keys(PARTS).join(", ")}`);
+  Deno.exit(2);
 }
 await setUpLab(say);
 const agent = await buildBest(say);
