@@ -83,6 +83,8 @@ export class ListCursor implements Disposable {
   #keptEntries = 0;
   /** What was read of the entry at {@linkcode ListCursor.entry}. */
   #partial: Uint8Array<ArrayBuffer> = NOTHING;
+  /** Whether what is noted here agrees with where the descriptor stands. */
+  #isInStep = true;
   /** What is read into: one for good, for a poll must leave no garbage. */
   #buffer: Uint8Array<ArrayBuffer> | undefined;
 
@@ -146,14 +148,15 @@ export class ListCursor implements Disposable {
   }
 
   /**
-   * Goes back to the start if the list is no longer what it was, or entry
-   * `from` is out of reach. Returns whether there is nothing new to read.
+   * Goes back to the start if the list is no longer what it was, a failure has
+   * interrupted the reading, or entry `from` is out of reach. Returns whether
+   * there is nothing new to read.
    *
    * All of it is done at once: these are a few bytes, and another thread would
    * take longer to hear of them than to get them.
    */
   #settle(file: Deno.FsFile, from: number): boolean {
-    if (from < this.firstEntry) this.#rewind(file);
+    if (!this.#isInStep || from < this.firstEntry) this.#rewind(file);
     if (this.#kind === "file") {
       if (!this.#isAsItWas(file)) this.#rewind(file);
       return false;
@@ -172,6 +175,7 @@ export class ListCursor implements Disposable {
         0;
     this.#kept = [];
     this.#partial = NOTHING;
+    this.#isInStep = true;
   }
 
   /** Whether the bytes before the position are those that were read there. */
@@ -187,6 +191,7 @@ export class ListCursor implements Disposable {
   async *#newPieces(file: Deno.FsFile): AsyncGenerator<Piece> {
     this.#buffer ??= new Uint8Array(CHUNK_BYTES);
     for (let isEnd = false; !isEnd;) {
+      this.#isInStep = false;
       const read = await fill(file, this.#buffer);
       isEnd = read.length < CHUNK_BYTES;
       this.#offset += read.length;
@@ -200,7 +205,9 @@ export class ListCursor implements Disposable {
             "this is no measurement list",
         );
       }
-      if (end > 0) yield this.#keep(bytes);
+      const piece = end > 0 ? this.#keep(bytes) : undefined;
+      this.#isInStep = true;
+      if (piece !== undefined) yield piece;
     }
   }
 

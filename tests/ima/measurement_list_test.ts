@@ -316,6 +316,28 @@ Deno.test("read() of a kernel's list reads on from where it was, without a seek"
   });
 });
 
+Deno.test("read() of a kernel's list loses nothing of what a failure interrupted", async () => {
+  await using kernel = await kernelList();
+  await kernel.append("a", "b");
+  assert.deepEqual(await kernel.list.read(0), { text: "a\nb\n", entry: 0 });
+  await kernel.append("c", "d");
+  const { read } = Deno.FsFile.prototype;
+  try {
+    // As the kernel does it when memory is short: after some of the entries.
+    let reads = 0;
+    Deno.FsFile.prototype.read = function (buffer): Promise<number | null> {
+      if (++reads > 1) return Promise.reject(new Error("Out of memory"));
+      return read.call(this, buffer);
+    };
+    await assert.rejects(kernel.list.read(2), /^Error: Cannot read the IMA/);
+  } finally {
+    Deno.FsFile.prototype.read = read;
+  }
+  assert.deepEqual(await kernel.list.read(2), { text: "c\nd\n", entry: 2 });
+  await kernel.append("e");
+  assert.deepEqual(await kernel.list.read(4), { text: "e\n", entry: 4 });
+});
+
 Deno.test("read() of a kernel's list that lost entries starts again", async () => {
   await using kernel = await kernelList();
   await kernel.append("a", "b", "c");
