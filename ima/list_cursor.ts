@@ -197,7 +197,10 @@ export class ListCursor implements Disposable {
       this.#offset += read.length;
       const end = read.lastIndexOf(NEWLINE) + 1;
       // Copies, for the buffer is used again.
-      const bytes = joined(this.#partial, read.subarray(0, end || undefined));
+      const bytes = Buffer.concat([
+        this.#partial,
+        read.subarray(0, end || undefined),
+      ]);
       this.#partial = end === 0 ? bytes : read.slice(end);
       if (this.#partial.length > MAX_ENTRY_BYTES) {
         throw new RangeError(
@@ -240,13 +243,6 @@ async function fill(
     if (count === null) return buffer.subarray(0, length);
     length += count;
   }
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(a.length + b.length);
-  bytes.set(a);
-  bytes.set(b, a.length);
-  return bytes;
 }
 
 /** What `piece` has after its first `skip` entries. */

@@ -1,8 +1,8 @@
 /**
- * The virtual machine: what only a real kernel can show. TPM commands are counted
- * at the chip, below the kernel's resource manager; the measurement list is the
- * kernel's own, short and with 10,000 entries more. All is emulated, so times
- * are good for their ratios only.
+ * The virtual machine: what only a real kernel can show. TPM commands are
+ * counted at the chip, below the kernel's resource manager; the measurement list
+ * is the kernel's own, short and with 10,000 entries more. All is emulated, so
+ * times are good for their ratios only.
  *
  * @module
  */
@@ -19,8 +19,8 @@ import { type Resident, resident } from "../vm/measures.ts";
 import { QuoteClient } from "../vm/quote_client.ts";
 import { reasonToSkip, setUpVm } from "../vm/requirements.ts";
 import { say } from "../test_run.ts";
-import { pause, REST_MS } from "./rest.ts";
 import { median, type Report, timed } from "./report.ts";
+import { pause, REST_MS } from "./rest.ts";
 
 const QUOTES = 20;
 const POLLS = 15;
